@@ -1,0 +1,103 @@
+//! What the executor answers when it cannot do what was asked.
+
+use std::time::Duration;
+
+use crate::{BackendError, ConfigError, ContextError, ExecutionId, PipelineStatus, WorkflowError};
+
+/// What the executor could not do, by what the caller can do about it.
+///
+/// A workflow that fails is no error: it is a result with
+/// [`PipelineStatus::Failed`](crate::PipelineStatus::Failed).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecutorError {
+    /// No workflow of that name is registered.
+    #[error("workflow `{name}` is not known here, known are: {}", list(known))]
+    UnknownWorkflow {
+        /// The name that was asked for.
+        name: String,
+        /// The names that are registered, sorted.
+        known: Vec<String>,
+    },
+    /// No execution of that id exists in this tenant.
+    #[error("execution {0} does not exist")]
+    UnknownExecution(ExecutionId),
+    /// The input is not fit to be stored.
+    #[error("the input is refused: {0}")]
+    InvalidInput(#[source] ContextError),
+    /// The idempotency key is empty, too long, or holds a NUL character.
+    #[error("idempotency key {key:?} is refused: it must have 1 to 255 bytes and no NUL character")]
+    InvalidIdempotencyKey {
+        /// The key, cut to 64 characters.
+        key: String,
+    },
+    /// The idempotency key belongs to an execution of another workflow.
+    #[error("idempotency key {key:?} belongs to execution {execution} of workflow `{workflow}`")]
+    IdempotencyConflict {
+        /// The key.
+        key: String,
+        /// The execution that has it.
+        execution: ExecutionId,
+        /// That execution's workflow.
+        workflow: String,
+    },
+    /// The execution's state does not allow what was asked.
+    #[error("execution {execution} is {status}, it cannot be {action}")]
+    WrongState {
+        /// The execution.
+        execution: ExecutionId,
+        /// Its status.
+        status: PipelineStatus,
+        /// What was asked, as a participle.
+        action: &'static str,
+    },
+    /// The workflow has changed so that the completed tasks no longer fit.
+    #[error("execution {execution} does not fit workflow `{workflow}` as it is now: {reason}")]
+    IncompatibleVersion {
+        /// The execution.
+        execution: ExecutionId,
+        /// The workflow.
+        workflow: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The execution did not end in the time that the caller was ready to wait. It goes on.
+    #[error("execution {execution} has not ended within {waited:?}")]
+    WaitTimeout {
+        /// The execution.
+        execution: ExecutionId,
+        /// How long the caller waited.
+        waited: Duration,
+    },
+    /// The executor is shutting down and takes nothing new. Submit to another.
+    #[error("the executor is shutting down")]
+    ShuttingDown,
+    /// A setting is not allowed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A workflow is not well formed.
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
+    /// The store failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl ExecutorError {
+    /// Reports whether the same call may succeed later without anybody correcting it.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Backend(error) => error.is_transient(),
+            Self::WaitTimeout { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
