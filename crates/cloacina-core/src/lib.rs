@@ -3,12 +3,41 @@
 //! A workflow is a DAG of tasks; every result is committed before anything that depends on it starts; a crash loses
 //! nothing that was acknowledged. Add this crate and one back end, such as `cloacina-sqlite`.
 
+// Lets the generated code, which names `::cloacina_core`, compile in this crate's own tests.
+extern crate self as cloacina_core;
+
 pub mod backend;
+mod config;
+mod context;
+mod dag;
+mod error;
 mod id;
+mod retry;
+mod rule;
+mod state;
 mod status;
+mod task;
+mod workflow;
 
 pub use backend::{
     Backend, BackendError, Connect, ConnectOptions, ConnectSchema, ExecutionQuery,
 };
+pub use config::{ConfigError, ExecutorConfig};
+pub use context::{Context, ContextError, MAX_DEPTH};
+pub use dag::WorkflowError;
+pub use error::ExecutorError;
 pub use id::{ExecutionId, ParseExecutionIdError, TaskId, WorkerId};
+pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use rule::{ContextCondition, TriggerRule, ValueOperator};
 pub use status::{PipelineStatus, SkipReason, TaskState};
+pub use task::{
+    IntoTaskOutput, Task, TaskContext, TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
+};
+pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows};
+
+/// What generated code names. No part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory;
+    pub use serde_json::Value;
+}

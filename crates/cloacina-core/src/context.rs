@@ -1,0 +1,351 @@
+//! The context: the named values that tasks read and change.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::state::ContextView;
+
+/// The deepest nesting of arrays and objects within a value of the context.
+///
+/// What is nested deeper could be written but not read back: the JSON reader stops at 128 levels, and the context
+/// itself is one.
+pub const MAX_DEPTH: usize = 126;
+
+/// Named values: the input of an execution, what tasks hand on, and its final result.
+///
+/// In a workflow it is a `Context<serde_json::Value>`, the default.
+///
+/// ```
+/// use cloacina_core::Context;
+/// use serde_json::json;
+///
+/// let mut context = Context::new();
+/// context.insert("rows", json!([1, 2, 3]))?;
+/// context.update("rows", json!([1, 2]))?;
+/// assert_eq!(context.get_as::<Vec<u32>>("rows")?, [1, 2]);
+/// assert!(context.insert("rows", json!([])).is_err());
+/// # Ok::<(), cloacina_core::ContextError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Context<T = Value> {
+    values: BTreeMap<String, T>,
+    /// The keys that were set or removed since the engine made this context; `None` if somebody else made it.
+    touched: Option<BTreeSet<String>>,
+}
+
+/// What is wrong with a context or with the use of one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContextError {
+    /// `insert` met a key that has a value; use `update` or `set`.
+    #[error("key `{0}` exists already")]
+    KeyExists(String),
+    /// The key has no value.
+    #[error("key `{0}` does not exist")]
+    KeyMissing(String),
+    /// The value does not become JSON.
+    #[error("the value for key `{key}` cannot be written as JSON: {source}")]
+    Serialize {
+        /// The key.
+        key: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The value is not of the type that was asked for.
+    #[error("the value of key `{key}` is not what was asked for: {source}")]
+    Deserialize {
+        /// The key.
+        key: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A context is made from an object only.
+    #[error("a context is a JSON object, this is {0}")]
+    NotAnObject(&'static str),
+    /// The context is larger than the configured limit.
+    #[error("the context has {size} bytes as JSON, the limit is {limit}")]
+    TooLarge {
+        /// Its size as JSON, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A value is nested too deep to be read back.
+    #[error("the value of key `{key}` is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The key.
+        key: String,
+        /// [`MAX_DEPTH`].
+        limit: usize,
+    },
+}
+
+impl<T> Default for Context<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: PartialEq> PartialEq for Context<T> {
+    /// Compares the values only.
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values
+    }
+}
+
+impl<T> Context<T> {
+    /// Makes an empty context.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { values: BTreeMap::new(), touched: None }
+    }
+
+    /// Adds a value under a new key.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::KeyExists`] if the key has a value; that stays.
+    pub fn insert(&mut self, key: impl Into<String>, value: T) -> Result<(), ContextError> {
+        let key = key.into();
+        if self.values.contains_key(&key) {
+            return Err(ContextError::KeyExists(key));
+        }
+        self.set(key, value);
+        Ok(())
+    }
+
+    /// Replaces the value of an existing key and returns the old one.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::KeyMissing`] if the key has no value.
+    pub fn update(&mut self, key: impl Into<String>, value: T) -> Result<T, ContextError> {
+        let key = key.into();
+        match self.values.get_mut(&key) {
+            Some(slot) => {
+                let old = std::mem::replace(slot, value);
+                self.touch(key);
+                Ok(old)
+            }
+            None => Err(ContextError::KeyMissing(key)),
+        }
+    }
+
+    /// Sets a value, whether the key exists or not, and returns the old one.
+    pub fn set(&mut self, key: impl Into<String>, value: T) -> Option<T> {
+        let key = key.into();
+        self.touch(key.clone());
+        self.values.insert(key, value)
+    }
+
+    /// Returns the value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&T> {
+        self.values.get(key)
+    }
+
+    /// Removes a key and returns its value.
+    pub fn remove(&mut self, key: &str) -> Option<T> {
+        let old = self.values.remove(key)?;
+        self.touch(key.to_owned());
+        Some(old)
+    }
+
+    /// Reports whether a key has a value.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// Walks over keys and values, by key.
+    pub fn iter(&self) -> btree_map::Iter<'_, String, T> {
+        self.values.iter()
+    }
+
+    /// Returns the number of keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Reports whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn touch(&mut self, key: String) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert(key);
+        }
+    }
+}
+
+impl Context<Value> {
+    /// Makes a context from a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::NotAnObject`] for anything else.
+    pub fn from_value(value: Value) -> Result<Self, ContextError> {
+        match value {
+            Value::Object(map) => Ok(map.into_iter().collect()),
+            Value::Null => Err(ContextError::NotAnObject("null")),
+            Value::Bool(_) => Err(ContextError::NotAnObject("a boolean")),
+            Value::Number(_) => Err(ContextError::NotAnObject("a number")),
+            Value::String(_) => Err(ContextError::NotAnObject("a string")),
+            Value::Array(_) => Err(ContextError::NotAnObject("an array")),
+        }
+    }
+
+    /// Returns the context as a JSON object.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        Value::Object(self.values.into_iter().collect())
+    }
+
+    /// Adds a value of any serialisable type under a new key.
+    ///
+    /// A float that is not a number or infinite becomes `null`: JSON has no word for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::KeyExists`] if the key has a value, [`ContextError::Serialize`] if the value is not JSON.
+    pub fn insert_as<S: Serialize>(
+        &mut self,
+        key: impl Into<String>,
+        value: S,
+    ) -> Result<(), ContextError> {
+        let key = key.into();
+        match serde_json::to_value(value) {
+            Ok(value) => self.insert(key, value),
+            Err(source) => Err(ContextError::Serialize { key, source }),
+        }
+    }
+
+    /// Reads a value as any deserialisable type.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::KeyMissing`] if the key has no value, [`ContextError::Deserialize`] if it is not of that type.
+    pub fn get_as<D: DeserializeOwned>(&self, key: &str) -> Result<D, ContextError> {
+        let value = self.get(key).ok_or_else(|| ContextError::KeyMissing(key.to_owned()))?;
+        D::deserialize(value)
+            .map_err(|source| ContextError::Deserialize { key: key.to_owned(), source })
+    }
+
+    /// Makes the context that a task gets: from here on changes are noted.
+    pub(crate) fn for_task(values: BTreeMap<String, Value>) -> Self {
+        Self { values, touched: Some(BTreeSet::new()) }
+    }
+
+    /// Tells what a task did to the context that [`for_task`](Self::for_task) made from `before`.
+    ///
+    /// A task may have put a context of its own in place of the one it got: then all its keys count as set, and those
+    /// that it lacks as removed.
+    pub(crate) fn into_changes(mut self, before: &ContextView) -> Changes {
+        let mut changes = Changes::default();
+        match self.touched.take() {
+            Some(touched) => {
+                for key in touched {
+                    if let Some(value) = self.values.remove(&key) {
+                        changes.set.insert(key, value);
+                    } else if before.contains_key(&key) {
+                        changes.removed.insert(key);
+                    }
+                }
+            }
+            None => {
+                let kept = &self.values;
+                changes.removed =
+                    before.keys().into_iter().filter(|key| !kept.contains_key(key)).collect();
+                changes.set = self.values;
+            }
+        }
+        changes
+    }
+
+    /// Checks depth and size, and returns the text that is stored.
+    pub(crate) fn to_json(&self, limit: usize) -> Result<String, ContextError> {
+        check_depth(&self.values)?;
+        let text = serde_json::to_string(&self.values)
+            .map_err(|source| ContextError::Serialize { key: "*".to_owned(), source })?;
+        if text.len() > limit {
+            return Err(ContextError::TooLarge { size: text.len(), limit });
+        }
+        Ok(text)
+    }
+
+    pub(crate) fn values(&self) -> &BTreeMap<String, Value> {
+        &self.values
+    }
+
+    pub(crate) fn into_values(self) -> BTreeMap<String, Value> {
+        self.values
+    }
+}
+
+pub(crate) fn check_depth(values: &BTreeMap<String, Value>) -> Result<(), ContextError> {
+    match values.iter().find(|(_, value)| !fits_depth(value, MAX_DEPTH)) {
+        Some((key, _)) => Err(ContextError::TooDeep { key: key.clone(), limit: MAX_DEPTH }),
+        None => Ok(()),
+    }
+}
+
+/// Reports whether a value has at most `levels` levels of arrays and objects.
+pub(crate) fn fits_depth(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => {
+            levels > 0 && items.iter().all(|item| fits_depth(item, levels - 1))
+        }
+        Value::Object(map) => levels > 0 && map.values().all(|item| fits_depth(item, levels - 1)),
+        _ => true,
+    }
+}
+
+impl<T> FromIterator<(String, T)> for Context<T> {
+    fn from_iter<I: IntoIterator<Item = (String, T)>>(items: I) -> Self {
+        Self { values: items.into_iter().collect(), touched: None }
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Context<T> {
+    type Item = (&'a String, &'a T);
+    type IntoIter = btree_map::Iter<'a, String, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<T: Serialize> Serialize for Context<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.values.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Context<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { values: BTreeMap::deserialize(deserializer)?, touched: None })
+    }
+}
+
+/// What a task did to its context: this is stored, not a copy of the whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Changes {
+    /// Keys that were set, also to the value that they had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) set: BTreeMap<String, Value>,
+    /// Keys that were removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) removed: BTreeSet<String>,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.removed.is_empty()
+    }
+}

@@ -1,0 +1,251 @@
+//! Settling tasks: what follows from an outcome.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::writes::{Writes, applied, apply, merge};
+use super::{ContextView, ExecutionState, Outcome, Phase, Settled};
+use crate::backend::{EventKind, Finish, NewEvent, TaskEnd};
+use crate::dag::to_ordinal;
+use crate::rule::{Decision, Dependency, View};
+use crate::{PipelineStatus, SkipReason, TaskId};
+
+/// More conflicts than this are not listed one by one: they are of one kind.
+const CONFLICTS_LISTED: usize = 32;
+
+impl ExecutionState {
+    /// Decides the tasks without dependencies; what is on record follows from there.
+    pub(super) fn begin(&mut self, at: Instant) {
+        let roots: Vec<u32> =
+            (0..self.slots.len()).filter(|&i| self.slots[i].missing == 0).map(to_ordinal).collect();
+        let mut settled = Vec::new();
+        for ordinal in roots {
+            self.decide(ordinal, at, &mut settled);
+        }
+        self.propagate(settled, at);
+    }
+
+    /// Notes an outcome that a body brought about, and settles all that follows.
+    pub(super) fn settle(&mut self, ordinal: u32, outcome: Outcome, at: Instant) {
+        self.note(ordinal, outcome);
+        self.propagate(vec![ordinal], at);
+    }
+
+    fn propagate(&mut self, mut settled: Vec<u32>, at: Instant) {
+        let workflow = self.workflow.clone();
+        while let Some(ordinal) = settled.pop() {
+            for &dependent in &workflow.dag().dependents[ordinal as usize] {
+                let slot = self.slot_mut(dependent);
+                slot.missing -= 1;
+                if slot.missing == 0 {
+                    self.decide(dependent, at, &mut settled);
+                }
+            }
+        }
+        if self.unsettled == 0 {
+            self.finish();
+        }
+    }
+
+    /// Decides a task whose dependencies are all settled. What is on record counts before what the rule says.
+    fn decide(&mut self, ordinal: u32, at: Instant, settled: &mut Vec<u32>) {
+        let before = self.take_before(ordinal);
+        let decision = self.rule_decision(ordinal, &before);
+        self.slot_mut(ordinal).before = Some(before);
+        if let Decision::Run { because_of } = &decision {
+            self.slot_mut(ordinal).because_of.clone_from(because_of);
+        }
+        if let Some(outcome) = self.slot_mut(ordinal).recorded.outcome.take() {
+            self.note(ordinal, outcome);
+            settled.push(ordinal);
+            return;
+        }
+        match decision {
+            Decision::Skip(reason) => {
+                let outcome = Outcome::Skipped(reason.clone());
+                let end = self.end(ordinal, outcome.state(), 0, (at, at));
+                self.next.tasks.push(TaskEnd { skip: Some(reason), ..end });
+                self.note(ordinal, outcome);
+                settled.push(ordinal);
+            }
+            Decision::Run { .. } => self.schedule(ordinal, at, settled),
+        }
+    }
+
+    /// Lets a task run: now, when its retry is due, or not at all if it was given up.
+    fn schedule(&mut self, ordinal: u32, at: Instant, settled: &mut Vec<u32>) {
+        let recorded = &mut self.slot_mut(ordinal).recorded;
+        let attempts = recorded.failed_attempts;
+        if let Some(error) = recorded.abandoned.take() {
+            let end = self.end(ordinal, crate::TaskState::Failed, attempts + 1, (at, at));
+            self.next.events.push(NewEvent {
+                kind: EventKind::Abandoned,
+                task: Some(end.task.clone()),
+                detail: error.clone(),
+            });
+            self.next.tasks.push(TaskEnd { error: Some(error.clone()), ..end });
+            self.note(ordinal, Outcome::Failed { error });
+            settled.push(ordinal);
+        } else if let Some(delay) = recorded.retry_in.take() {
+            self.slot_mut(ordinal).phase = Phase::RetryWait;
+            self.next_effects.waits.push((ordinal, at, delay));
+        } else {
+            self.slot_mut(ordinal).phase = Phase::Ready;
+            self.next_effects.ready.push(ordinal);
+        }
+    }
+
+    /// Collects what the parents hand on. The last dependent takes it away, so that a chain never copies it.
+    fn take_before(&mut self, ordinal: u32) -> Arc<Writes> {
+        let workflow = self.workflow.clone();
+        let parents = &workflow.dag().dependencies[ordinal as usize];
+        let handed_on = parents.iter().filter_map(|&parent| {
+            let slot = self.slot_mut(parent);
+            slot.takers -= 1;
+            if slot.takers == 0 { slot.after.take() } else { slot.after.clone() }
+        });
+        merge(handed_on.collect())
+    }
+
+    fn rule_decision(&self, ordinal: u32, before: &Arc<Writes>) -> Decision {
+        let parents = &self.workflow.dag().dependencies[ordinal as usize];
+        let dependencies: Vec<(TaskId, Dependency)> = parents
+            .iter()
+            .map(|&parent| (self.workflow.task_at(parent).id().clone(), self.dependency(parent)))
+            .collect();
+        let context = ContextView::new(Arc::clone(&self.input), Arc::clone(before));
+        let read = |key: &str| context.get(key).cloned();
+        let view = View { dependencies: &dependencies, context: &read };
+        self.workflow.task_at(ordinal).rule.decide(&view)
+    }
+
+    /// Tells how a settled task looks to the rules of those that depend on it.
+    fn dependency(&self, ordinal: u32) -> Dependency {
+        let slot = self.slot(ordinal);
+        match &slot.phase {
+            Phase::Settled(Settled::Completed) => Dependency::Completed,
+            Phase::Settled(Settled::Skipped(SkipReason::UpstreamFailed(_))) => {
+                Dependency::UpstreamFailed(slot.roots.clone())
+            }
+            Phase::Settled(Settled::Skipped(_)) => Dependency::Skipped,
+            _ => Dependency::Failed,
+        }
+    }
+
+    fn note(&mut self, ordinal: u32, outcome: Outcome) {
+        let roots = match &outcome {
+            Outcome::Skipped(SkipReason::UpstreamFailed(root)) => {
+                let mut roots = self.failed_roots(ordinal);
+                roots.insert(root.clone());
+                roots
+            }
+            _ => std::collections::BTreeSet::new(),
+        };
+        let slot = self.slot_mut(ordinal);
+        slot.roots = roots;
+        let before = slot.before.take().unwrap_or_default();
+        slot.phase = Phase::Settled(match outcome {
+            Outcome::Completed { changes } => {
+                slot.changes = applied(changes);
+                Settled::Completed
+            }
+            Outcome::Failed { error } => Settled::Failed(error),
+            Outcome::Skipped(reason) => Settled::Skipped(reason),
+            Outcome::Cancelled => Settled::Cancelled,
+        });
+        if slot.takers > 0 {
+            slot.after = Some(apply(before, &slot.changes, ordinal));
+        }
+        self.unsettled -= 1;
+    }
+
+    /// Collects the failed tasks behind the dependencies of a task.
+    fn failed_roots(&self, ordinal: u32) -> std::collections::BTreeSet<TaskId> {
+        let mut roots = std::collections::BTreeSet::new();
+        for &parent in &self.workflow.dag().dependencies[ordinal as usize] {
+            match self.dependency(parent) {
+                Dependency::Failed => drop(roots.insert(self.workflow.task_at(parent).id().clone())),
+                Dependency::UpstreamFailed(further) => roots.extend(further),
+                Dependency::Completed | Dependency::Skipped => {}
+            }
+        }
+        roots
+    }
+
+    /// Ends the execution: it failed if a failure was not handled, that is if no task that ran because of it completed.
+    fn finish(&mut self) {
+        let handled: std::collections::BTreeSet<&TaskId> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.phase == Phase::Settled(Settled::Completed))
+            .flat_map(|slot| &slot.because_of)
+            .collect();
+        let unhandled = self.slots.iter().zip(self.workflow.tasks()).find_map(|(slot, task)| {
+            match &slot.phase {
+                Phase::Settled(Settled::Failed(error)) if !handled.contains(task.id()) => {
+                    Some(format!("task `{}` failed: {error}", task.id()))
+                }
+                _ => None,
+            }
+        });
+        let status = if unhandled.is_some() {
+            PipelineStatus::Failed
+        } else {
+            PipelineStatus::Completed
+        };
+        let (_, conflicts) = self.final_writes();
+        self.next.events.extend(conflicts);
+        self.next.finish = Some(Finish { status, error: unhandled });
+    }
+
+    /// Returns the input with all changes in topological order.
+    pub(crate) fn final_context(&self) -> BTreeMap<String, Value> {
+        let (writes, _) = self.final_writes();
+        let mut values = (*self.input).clone();
+        for (key, (_, value)) in writes {
+            match value {
+                Some(value) => drop(values.insert(key.to_owned(), value.clone())),
+                None => drop(values.remove(key)),
+            }
+        }
+        values
+    }
+
+    /// Applies all changes in order, and notes where two concurrent tasks disagreed about a key.
+    fn final_writes(&self) -> (BTreeMap<&str, (u32, Option<&Value>)>, Vec<NewEvent>) {
+        let mut writes: BTreeMap<&str, (u32, Option<&Value>)> = BTreeMap::new();
+        let mut conflicts = Vec::new();
+        for (index, slot) in self.slots.iter().enumerate() {
+            let ordinal = to_ordinal(index);
+            for (key, value) in &slot.changes {
+                let value = value.as_deref();
+                let Some((other, other_value)) = writes.insert(key, (ordinal, value)) else {
+                    continue;
+                };
+                if conflicts.len() < CONFLICTS_LISTED
+                    && other_value != value
+                    && !self.workflow.dag().is_ancestor(other, ordinal)
+                {
+                    conflicts.push(self.conflict(key, other, ordinal));
+                }
+            }
+        }
+        (writes, conflicts)
+    }
+
+    fn conflict(&self, key: &str, first: u32, second: u32) -> NewEvent {
+        let first = self.workflow.task_at(first).id();
+        let second = self.workflow.task_at(second).id();
+        NewEvent {
+            kind: EventKind::ConflictingWrites,
+            task: Some(second.clone()),
+            detail: format!(
+                "tasks `{first}` and `{second}` run concurrently and set key `{key}` to different values; \
+                 that of `{second}` counts"
+            ),
+        }
+    }
+}

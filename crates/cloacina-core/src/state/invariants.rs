@@ -1,0 +1,53 @@
+//! What is true of an execution's state after every event: one set of predicates for debug assertions, property tests and
+//! simulation.
+
+use super::{ExecutionState, Phase};
+use crate::dag::to_ordinal;
+
+/// Checking is linear in the tasks; on large workflows debug builds would become quadratic.
+#[cfg(debug_assertions)]
+const SMALL: usize = 128;
+
+#[cfg(debug_assertions)]
+pub(super) fn assert_small(state: &ExecutionState) {
+    if state.slots.len() <= SMALL {
+        debug_assert_eq!(violation(state), None, "the state of an execution is inconsistent");
+    }
+}
+
+/// Names the first invariant that does not hold.
+pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
+    let settled = |ordinal: u32| matches!(state.slot(ordinal).phase, Phase::Settled(_));
+    let count = |phase: &Phase| state.slots.iter().filter(|slot| slot.phase == *phase).count();
+    let unsettled = (0..state.slots.len()).filter(|&i| !settled(to_ordinal(i))).count();
+    if unsettled != state.unsettled {
+        return Some(format!("{unsettled} tasks are unsettled, {} are counted", state.unsettled));
+    }
+    if count(&Phase::Running) != state.running {
+        return Some(format!("{} tasks are counted as running", state.running));
+    }
+    let travelling = state.on_its_way.as_ref().map_or(0, |effects| effects.ready.len());
+    let listed = state.startable.len() + state.next_effects.ready.len() + travelling;
+    if count(&Phase::Ready) != listed {
+        return Some(format!("{listed} tasks are listed as ready"));
+    }
+    for (index, slot) in state.slots.iter().enumerate() {
+        let parents = &state.workflow.dag().dependencies[index];
+        let all_settled = parents.iter().all(|&parent| settled(parent));
+        let id = state.workflow.task_at(to_ordinal(index)).id();
+        let begun = matches!(slot.phase, Phase::Ready | Phase::Running | Phase::RetryWait);
+        if begun && !all_settled {
+            return Some(format!("task `{id}` was decided before its dependencies"));
+        }
+        if begun && slot.before.is_none() {
+            return Some(format!("task `{id}` has no context"));
+        }
+        if slot.recorded.outcome.is_some() && settled(to_ordinal(index)) {
+            return Some(format!("task `{id}` was settled twice"));
+        }
+    }
+    if state.next.finish.is_some() && state.unsettled > 0 {
+        return Some("the execution ends before its tasks".to_owned());
+    }
+    None
+}

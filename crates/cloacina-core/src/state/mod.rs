@@ -1,0 +1,455 @@
+//! The state of one execution, as a pure machine: `apply(event) -> commands`.
+//!
+//! No clock, no I/O, no randomness: instants and random numbers arrive with the events. The rim starts bodies, commits
+//! checkpoints and keeps timers, as the commands say.
+//!
+//! A task is *settled* when its outcome is known, and *committed* when that is in the store. Whatever follows from an
+//! outcome without running anything (skips, the end of the execution) is settled at once and travels in the same
+//! checkpoint; bodies start only when everything settled before them is committed. At most one checkpoint is on
+//! its way; what happens meanwhile gathers in the next.
+
+mod decide;
+pub(crate) mod invariants;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, TaskEnd};
+use crate::context::Changes;
+use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
+
+pub(crate) use writes::ContextView;
+use writes::{Applied, Writes};
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The execution is taken up, new or recovered. Always the first event.
+    Begun { at: Instant },
+    /// A body returned, failed, panicked, or timed out.
+    AttemptEnded { ordinal: u32, started: Instant, ended: Instant, result: AttemptResult },
+    /// A start was called off before the body ran, because of a pause.
+    NotStarted { ordinal: u32 },
+    /// The wait before a retry is over.
+    RetryDue { ordinal: u32 },
+    /// The checkpoint on its way is in the store.
+    Committed,
+    /// Nothing may start.
+    Paused,
+    /// Things may start again.
+    Resumed,
+    /// The execution has taken longer than it may.
+    DeadlinePassed { at: Instant, limit: Duration },
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum AttemptResult {
+    Success {
+        changes: Changes,
+        changes_json: Option<JsonText>,
+        output: Option<JsonText>,
+    },
+    Failure {
+        error: TaskError,
+        /// Drawn evenly from 0 to 1, for the jitter.
+        random: f64,
+    },
+}
+
+/// What the rim has to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Run a body on this context.
+    Start { ordinal: u32, attempt: u32, context: ContextView },
+    /// Send [`Event::RetryDue`] that long after the instant.
+    WaitForRetry { ordinal: u32, since: Instant, delay: Duration },
+    /// Commit this, then send [`Event::Committed`].
+    Commit(Draft),
+    /// Stop all bodies that run; their ends are of no interest.
+    StopAttempts,
+    /// Give the execution back: it is paused and nothing runs.
+    Release,
+    /// The end is committed.
+    Ended(Finish),
+}
+
+/// What a checkpoint holds.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) tasks: Vec<TaskEnd>,
+    pub(crate) failures: Vec<AttemptFailure>,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) finish: Option<Finish>,
+}
+
+impl Draft {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+            && self.failures.is_empty()
+            && self.events.is_empty()
+            && self.finish.is_none()
+    }
+}
+
+/// What is on record about a task when an execution is taken up.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// How it ended.
+    pub(crate) outcome: Option<Outcome>,
+    /// How many attempts failed.
+    pub(crate) failed_attempts: u32,
+    /// When the first of them began.
+    pub(crate) first_started: Option<Instant>,
+    /// How long its next attempt has to wait.
+    pub(crate) retry_in: Option<Duration>,
+    /// It is to be given up for this reason.
+    pub(crate) abandoned: Option<String>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    Completed { changes: Changes },
+    Failed { error: String },
+    Skipped(SkipReason),
+    Cancelled,
+}
+
+impl Outcome {
+    const fn state(&self) -> TaskState {
+        match self {
+            Self::Completed { .. } => TaskState::Completed,
+            Self::Failed { .. } => TaskState::Failed,
+            Self::Skipped(_) => TaskState::Skipped,
+            Self::Cancelled => TaskState::Cancelled,
+        }
+    }
+}
+
+/// The state of one execution.
+#[derive(Debug)]
+pub(crate) struct ExecutionState {
+    workflow: Workflow,
+    input: Arc<BTreeMap<String, Value>>,
+    /// By ordinal.
+    slots: Vec<Slot>,
+    unsettled: usize,
+    running: usize,
+    paused: bool,
+    /// Tasks that may run now: all that they depend on is committed.
+    startable: Vec<u32>,
+    /// What gathers for the next checkpoint.
+    next: Draft,
+    /// What follows once `next` is committed.
+    next_effects: Effects,
+    /// What follows once the checkpoint on its way is committed; `None` if none is.
+    on_its_way: Option<Effects>,
+}
+
+/// What a checkpoint sets going.
+#[derive(Debug, Default)]
+struct Effects {
+    /// Tasks that may run then.
+    ready: Vec<u32>,
+    /// Retries whose wait begins then.
+    waits: Vec<(u32, Instant, Duration)>,
+    /// The execution is at its end then.
+    finish: Option<Finish>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    phase: Phase,
+    /// How many dependencies are not settled.
+    missing: usize,
+    recorded: Recorded,
+    /// What it got, from the decision until it is settled.
+    before: Option<Arc<Writes>>,
+    /// What it hands on, until the last dependent took it.
+    after: Option<Arc<Writes>>,
+    takers: usize,
+    changes: Applied,
+    /// The failed tasks because of which it runs.
+    because_of: BTreeSet<TaskId>,
+    /// The failed tasks behind a skip.
+    roots: BTreeSet<TaskId>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Phase {
+    /// Not all dependencies are settled.
+    Waiting,
+    /// To be started.
+    Ready,
+    /// A body runs, or waits for a slot.
+    Running,
+    /// The next attempt is due later.
+    RetryWait,
+    /// The outcome is known.
+    Settled(Settled),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Settled {
+    Completed,
+    Failed(String),
+    Skipped(SkipReason),
+    Cancelled,
+}
+
+impl ExecutionState {
+    /// Makes the state of an execution that is about to be taken up. `recorded` is by ordinal.
+    pub(crate) fn new(
+        workflow: Workflow,
+        input: Arc<BTreeMap<String, Value>>,
+        recorded: Vec<Recorded>,
+    ) -> Self {
+        let dag = workflow.dag();
+        let mut recorded = recorded.into_iter();
+        let slots: Vec<Slot> = (0..dag.len())
+            .map(|ordinal| Slot {
+                phase: Phase::Waiting,
+                missing: dag.dependencies[ordinal].len(),
+                recorded: recorded.next().unwrap_or_default(),
+                before: None,
+                after: None,
+                takers: dag.dependents[ordinal].len(),
+                changes: Applied::new(),
+                because_of: BTreeSet::new(),
+                roots: BTreeSet::new(),
+            })
+            .collect();
+        Self {
+            unsettled: slots.len(),
+            workflow,
+            input,
+            slots,
+            running: 0,
+            paused: false,
+            startable: Vec::new(),
+            next: Draft::default(),
+            next_effects: Effects::default(),
+            on_its_way: None,
+        }
+    }
+
+    pub(crate) fn workflow(&self) -> &Workflow {
+        &self.workflow
+    }
+
+    /// Takes in an event and tells what to do, in order.
+    pub(crate) fn apply(&mut self, event: Event) -> Vec<Command> {
+        let mut commands = Vec::new();
+        match event {
+            Event::Begun { at } => self.begin(at),
+            Event::AttemptEnded { ordinal, started, ended, result } => {
+                self.attempt_ended(ordinal, started, ended, result);
+            }
+            Event::NotStarted { ordinal } => {
+                if self.slot(ordinal).phase == Phase::Running {
+                    self.running -= 1;
+                    self.slot_mut(ordinal).phase = Phase::Ready;
+                    self.startable.push(ordinal);
+                }
+            }
+            Event::RetryDue { ordinal } => {
+                if self.slot(ordinal).phase == Phase::RetryWait {
+                    self.slot_mut(ordinal).phase = Phase::Ready;
+                    self.startable.push(ordinal);
+                }
+            }
+            Event::Committed => {
+                let effects = self.on_its_way.take().unwrap_or_default();
+                if let Some(finish) = effects.finish {
+                    return vec![Command::Ended(finish)];
+                }
+                self.take_effect(effects, &mut commands);
+            }
+            Event::Paused => self.paused = true,
+            Event::Resumed => self.paused = false,
+            Event::DeadlinePassed { at, limit } => {
+                if self.unsettled > 0 {
+                    self.cancel_unsettled(at, limit);
+                    commands.push(Command::StopAttempts);
+                }
+            }
+        }
+        self.drive(&mut commands);
+        #[cfg(debug_assertions)]
+        invariants::assert_small(self);
+        commands
+    }
+
+    /// Sends off what has gathered, and starts what may run.
+    fn drive(&mut self, commands: &mut Vec<Command>) {
+        if self.on_its_way.is_none() {
+            let effects = std::mem::take(&mut self.next_effects);
+            if self.next.is_empty() {
+                self.take_effect(effects, commands);
+            } else {
+                let draft = std::mem::take(&mut self.next);
+                self.on_its_way = Some(Effects { finish: draft.finish.clone(), ..effects });
+                commands.push(Command::Commit(draft));
+            }
+        }
+        if self.paused {
+            if self.running == 0 && self.on_its_way.is_none() && self.unsettled > 0 {
+                commands.push(Command::Release);
+            }
+            return;
+        }
+        for ordinal in std::mem::take(&mut self.startable) {
+            let writes = self.slot(ordinal).before.clone().unwrap_or_default();
+            let context = ContextView::new(Arc::clone(&self.input), writes);
+            let slot = self.slot_mut(ordinal);
+            slot.phase = Phase::Running;
+            let attempt = slot.recorded.failed_attempts + 1;
+            self.running += 1;
+            commands.push(Command::Start { ordinal, attempt, context });
+        }
+    }
+
+    fn take_effect(&mut self, effects: Effects, commands: &mut Vec<Command>) {
+        self.startable.extend(effects.ready);
+        for (ordinal, since, delay) in effects.waits {
+            commands.push(Command::WaitForRetry { ordinal, since, delay });
+        }
+    }
+
+    /// Reports how many bodies run or wait for a slot.
+    pub(crate) const fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Reports whether nothing is to be done before a retry falls due.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running == 0 && self.on_its_way.is_none()
+    }
+
+    fn attempt_ended(
+        &mut self,
+        ordinal: u32,
+        started: Instant,
+        ended: Instant,
+        result: AttemptResult,
+    ) {
+        if self.slot(ordinal).phase != Phase::Running {
+            return;
+        }
+        self.running -= 1;
+        let retry = self.workflow.task_at(ordinal).retry.clone();
+        let slot = self.slot_mut(ordinal);
+        let attempt = slot.recorded.failed_attempts + 1;
+        let first_started = *slot.recorded.first_started.get_or_insert(started);
+        match result {
+            AttemptResult::Success { changes, changes_json, output } => {
+                let end = self.end(ordinal, TaskState::Completed, attempt, (started, ended));
+                self.next.tasks.push(TaskEnd { changes: changes_json, output, ..end });
+                self.settle(ordinal, Outcome::Completed { changes }, ended);
+            }
+            AttemptResult::Failure { error, random } => {
+                let elapsed = ended.saturating_duration_since(first_started);
+                match retry.next_delay(attempt, &error, elapsed, random) {
+                    Some(delay) => self.retry(ordinal, attempt, &error, (started, ended), delay),
+                    None => {
+                        let error = error.message().to_owned();
+                        let end = self.end(ordinal, TaskState::Failed, attempt, (started, ended));
+                        self.next.tasks.push(TaskEnd { error: Some(error.clone()), ..end });
+                        self.settle(ordinal, Outcome::Failed { error }, ended);
+                    }
+                }
+            }
+        }
+    }
+
+    fn retry(
+        &mut self,
+        ordinal: u32,
+        attempt: u32,
+        error: &TaskError,
+        (started, ended): (Instant, Instant),
+        delay: Duration,
+    ) {
+        let task = self.workflow.task_at(ordinal).id().clone();
+        self.next.events.push(NewEvent {
+            kind: EventKind::Retried,
+            task: Some(task.clone()),
+            detail: format!("attempt {attempt} failed, the next is due in {delay:?}: {error}"),
+        });
+        self.next.failures.push(AttemptFailure {
+            task,
+            attempt,
+            error: error.message().to_owned(),
+            started,
+            ended,
+            retry_in: delay,
+        });
+        let slot = self.slot_mut(ordinal);
+        slot.recorded.failed_attempts = attempt;
+        slot.phase = Phase::RetryWait;
+        self.next_effects.waits.push((ordinal, ended, delay));
+    }
+
+    fn cancel_unsettled(&mut self, at: Instant, limit: Duration) {
+        for index in 0..self.slots.len() {
+            let ordinal = crate::dag::to_ordinal(index);
+            if matches!(self.slots[index].phase, Phase::Settled(_)) {
+                continue;
+            }
+            let attempts = self.slots[index].recorded.failed_attempts
+                + u32::from(self.slots[index].phase == Phase::Running);
+            let end = self.end(ordinal, TaskState::Cancelled, attempts, (at, at));
+            self.next.tasks.push(end);
+            self.slots[index].phase = Phase::Settled(Settled::Cancelled);
+        }
+        self.unsettled = 0;
+        self.running = 0;
+        self.startable.clear();
+        self.next_effects = Effects::default();
+        if let Some(effects) = &mut self.on_its_way {
+            *effects = Effects::default();
+        }
+        self.next.finish = Some(Finish {
+            status: crate::PipelineStatus::Failed,
+            error: Some(format!("the execution took longer than its timeout of {limit:?}")),
+        });
+    }
+
+    fn end(
+        &self,
+        ordinal: u32,
+        state: TaskState,
+        attempts: u32,
+        (started, ended): (Instant, Instant),
+    ) -> TaskEnd {
+        TaskEnd {
+            task: self.workflow.task_at(ordinal).id().clone(),
+            ordinal,
+            state,
+            attempts,
+            changes: None,
+            output: None,
+            error: None,
+            skip: None,
+            started,
+            ended,
+        }
+    }
+
+    fn slot(&self, ordinal: u32) -> &Slot {
+        &self.slots[ordinal as usize]
+    }
+
+    fn slot_mut(&mut self, ordinal: u32) -> &mut Slot {
+        &mut self.slots[ordinal as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests;

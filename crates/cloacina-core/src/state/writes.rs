@@ -1,0 +1,108 @@
+//! What a task sees: the input with the changes of its ancestors.
+//!
+//! Applying all changes of all ancestors in topological order is the same as taking, for each key, the value of the
+//! last ancestor in that order that wrote it. So each task carries a map from key to last writer, and a task with
+//! several parents merges their maps by the greater ordinal: the cost follows the keys written, not the ancestors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::Context;
+use crate::context::Changes;
+
+/// For each key the last writer; a removed key has no value.
+pub(crate) type Writes = BTreeMap<Arc<str>, Write>;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Write {
+    by: u32,
+    value: Option<Arc<Value>>,
+}
+
+/// The context of one task before it runs, shared and not yet copied. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct ContextView {
+    input: Arc<BTreeMap<String, Value>>,
+    writes: Arc<Writes>,
+}
+
+impl ContextView {
+    pub(crate) const fn new(input: Arc<BTreeMap<String, Value>>, writes: Arc<Writes>) -> Self {
+        Self { input, writes }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        match self.writes.get(key) {
+            Some(write) => write.value.as_deref(),
+            None => self.input.get(key),
+        }
+    }
+
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.to_values().into_keys().collect()
+    }
+
+    /// Copies the values into a context that notes what a task does to it.
+    pub(crate) fn to_context(&self) -> Context {
+        Context::for_task(self.to_values())
+    }
+
+    fn to_values(&self) -> BTreeMap<String, Value> {
+        let mut values = (*self.input).clone();
+        for (key, write) in &*self.writes {
+            match &write.value {
+                Some(value) => drop(values.insert(key.to_string(), (**value).clone())),
+                None => drop(values.remove(&**key)),
+            }
+        }
+        values
+    }
+}
+
+/// Merges what several parents hand on.
+pub(crate) fn merge(mut parents: Vec<Arc<Writes>>) -> Arc<Writes> {
+    parents.dedup_by(|left, right| Arc::ptr_eq(left, right));
+    let largest = (0..parents.len()).max_by_key(|&index| parents[index].len());
+    let Some(largest) = largest else { return Arc::default() };
+    let mut merged = parents.swap_remove(largest);
+    for parent in parents {
+        if parent.is_empty() || Arc::ptr_eq(&parent, &merged) {
+            continue;
+        }
+        let merged = Arc::make_mut(&mut merged);
+        for (key, write) in &*parent {
+            match merged.get_mut(key) {
+                Some(known) if known.by >= write.by => {}
+                Some(known) => *known = write.clone(),
+                None => drop(merged.insert(key.clone(), write.clone())),
+            }
+        }
+    }
+    merged
+}
+
+/// A task's changes as they are kept for the final context.
+pub(crate) type Applied = Vec<(Arc<str>, Option<Arc<Value>>)>;
+
+pub(crate) fn applied(changes: Changes) -> Applied {
+    let set = changes.set.into_iter().map(|(key, value)| (key.into(), Some(Arc::new(value))));
+    set.chain(changes.removed.into_iter().map(|key| (key.into(), None))).collect()
+}
+
+/// Adds a task's own changes to what it got.
+pub(crate) fn apply(mut before: Arc<Writes>, changes: &Applied, by: u32) -> Arc<Writes> {
+    if changes.is_empty() {
+        return before;
+    }
+    let writes = Arc::make_mut(&mut before);
+    for (key, value) in changes {
+        writes.insert(key.clone(), Write { by, value: value.clone() });
+    }
+    before
+}

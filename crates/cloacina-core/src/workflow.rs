@@ -1,0 +1,220 @@
+//! Workflows: tasks that form a checked DAG, under a name and a version.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::backend::WorkflowKey;
+use crate::dag::{Dag, Node};
+use crate::{Task, TaskId, WorkflowError};
+
+/// A workflow: a name, a version that follows from its content, and a DAG of tasks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    key: WorkflowKey,
+    description: String,
+    /// By ordinal.
+    tasks: Vec<Task>,
+    dag: Dag,
+    ordinals: BTreeMap<TaskId, u32>,
+}
+
+impl Workflow {
+    /// Starts a workflow of that name. See [`Task`] for an example.
+    pub fn builder(name: impl Into<String>) -> WorkflowBuilder {
+        WorkflowBuilder { name: name.into(), description: String::new(), tasks: Vec::new() }
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.key.name
+    }
+
+    /// Returns the version: a hash of the workflow's structure and its tasks' fingerprints, in hexadecimal.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.inner.key.version
+    }
+
+    /// Returns the description.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.inner.description
+    }
+
+    /// Returns the tasks in topological order, ties in the order of their declaration.
+    #[must_use]
+    pub fn tasks(&self) -> &[Task] {
+        &self.inner.tasks
+    }
+
+    /// Returns the task of that id.
+    #[must_use]
+    pub fn task(&self, id: &str) -> Option<&Task> {
+        self.ordinal(id).map(|ordinal| &self.inner.tasks[ordinal as usize])
+    }
+
+    pub(crate) fn key(&self) -> &WorkflowKey {
+        &self.inner.key
+    }
+
+    pub(crate) fn dag(&self) -> &Dag {
+        &self.inner.dag
+    }
+
+    pub(crate) fn ordinal(&self, id: &str) -> Option<u32> {
+        self.inner.ordinals.get(id).copied()
+    }
+
+    pub(crate) fn task_at(&self, ordinal: u32) -> &Task {
+        &self.inner.tasks[ordinal as usize]
+    }
+}
+
+/// Collects the tasks of a workflow.
+#[derive(Debug)]
+pub struct WorkflowBuilder {
+    name: String,
+    description: String,
+    tasks: Vec<Task>,
+}
+
+impl WorkflowBuilder {
+    /// Says what the workflow is for.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = text.into();
+        self
+    }
+
+    /// Adds a task. Tasks may be added in any order; it breaks ties in the topological one.
+    #[must_use]
+    pub fn task(mut self, task: Task) -> Self {
+        self.tasks.push(task);
+        self
+    }
+
+    /// Adds several tasks.
+    #[must_use]
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = Task>) -> Self {
+        self.tasks.extend(tasks);
+        self
+    }
+
+    /// Checks the DAG and computes the version.
+    ///
+    /// # Errors
+    ///
+    /// A [`WorkflowError`] that names the workflow and the task: no tasks, two tasks with one id, an unknown dependency,
+    /// a cycle with its path, a trigger rule about a task that is not a dependency, a name that cannot be stored.
+    pub fn build(self) -> Result<Workflow, WorkflowError> {
+        let nodes: Vec<Node<'_>> = self
+            .tasks
+            .iter()
+            .map(|task| Node { id: &task.id, dependencies: &task.dependencies, rule: &task.rule })
+            .collect();
+        let dag = Dag::new(&self.name, &nodes)?;
+        let mut slots: Vec<Option<Task>> = self.tasks.into_iter().map(Some).collect();
+        let tasks: Vec<Task> = dag.order.iter().filter_map(|&place| slots[place].take()).collect();
+        let ordinals =
+            tasks.iter().enumerate().map(|(i, t)| (t.id.clone(), crate::dag::to_ordinal(i)));
+        let ordinals = ordinals.collect();
+        let key = WorkflowKey { version: version(&tasks).into(), name: self.name.into() };
+        let inner = Inner { key, description: self.description, tasks, dag, ordinals };
+        Ok(Workflow { inner: Arc::new(inner) })
+    }
+}
+
+/// Hashes what an execution in flight depends on. Every part is preceded by its length, so that no two workflows
+/// give one text.
+fn version(tasks: &[Task]) -> String {
+    let mut hash = Sha256::new();
+    let mut feed = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    };
+    for task in tasks {
+        feed(task.id.as_str());
+        feed(&task.dependencies.len().to_string());
+        task.dependencies.iter().for_each(|dependency| feed(dependency.as_str()));
+        feed(&task.rule.to_string());
+        feed(&task.fingerprint);
+    }
+    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A workflow that `workflow!` registered.
+#[derive(Debug)]
+pub struct Registration {
+    name: &'static str,
+    build: fn() -> Result<Workflow, WorkflowError>,
+}
+
+impl Registration {
+    /// Pairs a name with what builds the workflow. Called by generated code.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        build: fn() -> Result<Workflow, WorkflowError>,
+    ) -> Self {
+        Self { name, build }
+    }
+}
+
+inventory::collect!(Registration);
+
+/// Returns every workflow of the program that `workflow!` registered, by name.
+///
+/// # Errors
+///
+/// A [`WorkflowError`] for one that is not well formed, or for two of one name.
+pub fn registered_workflows() -> Result<Vec<Workflow>, WorkflowError> {
+    let mut registrations: Vec<_> = inventory::iter::<Registration>().collect();
+    registrations.sort_by_key(|registration| registration.name);
+    registrations.into_iter().map(|registration| (registration.build)()).collect()
+}
+
+/// The workflows that an executor knows, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Workflows {
+    by_name: BTreeMap<String, Workflow>,
+}
+
+impl Workflows {
+    pub(crate) fn new(
+        workflows: impl IntoIterator<Item = Workflow>,
+    ) -> Result<Self, WorkflowError> {
+        let mut by_name = BTreeMap::new();
+        for workflow in workflows {
+            let name = workflow.name().to_owned();
+            if by_name.insert(name.clone(), workflow).is_some() {
+                return Err(WorkflowError::DuplicateWorkflow { workflow: name });
+            }
+        }
+        Ok(Self { by_name })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Workflow> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.by_name.keys().cloned().collect()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<WorkflowKey> {
+        self.by_name.values().map(|workflow| workflow.key().clone()).collect()
+    }
+}
