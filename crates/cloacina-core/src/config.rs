@@ -88,7 +88,12 @@ impl ExecutorConfig {
             }
             Err(ConfigError { field, value: value.to_string(), allowed })
         };
-        number("max_concurrent_tasks", self.max_concurrent_tasks, "from 1 to 1000000", 1..=1_000_000)?;
+        number(
+            "max_concurrent_tasks",
+            self.max_concurrent_tasks,
+            "from 1 to 1000000",
+            1..=1_000_000,
+        )?;
         number("db_pool_size", self.db_pool_size as usize, "from 1 to 1000", 1..=1000)?;
         number(
             "max_recovery_attempts",
@@ -98,7 +103,12 @@ impl ExecutorConfig {
         )?;
         let most = 1 << 30;
         number("max_context_bytes", self.max_context_bytes, "from 2 to 1073741824", 2..=most)?;
-        number("max_held_executions", self.max_held_executions, "from 1 to 1000000", 1..=1_000_000)?;
+        number(
+            "max_held_executions",
+            self.max_held_executions,
+            "from 1 to 1000000",
+            1..=1_000_000,
+        )?;
         let least = Duration::from_millis(1);
         at_least("task_timeout", self.task_timeout, least, "at least 1 ms")?;
         let pipeline_timeout = self.pipeline_timeout.unwrap_or(least);

@@ -268,6 +268,11 @@ impl Context<Value> {
         changes
     }
 
+    /// Reports whether the task that got this context has changed nothing.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.touched.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     /// Checks depth and size, and returns the text that is stored.
     pub(crate) fn to_json(&self, limit: usize) -> Result<String, ContextError> {
         check_depth(&self.values)?;
@@ -298,9 +303,7 @@ pub(crate) fn check_depth(values: &BTreeMap<String, Value>) -> Result<(), Contex
 /// Reports whether a value has at most `levels` levels of arrays and objects.
 pub(crate) fn fits_depth(value: &Value, levels: usize) -> bool {
     match value {
-        Value::Array(items) => {
-            levels > 0 && items.iter().all(|item| fits_depth(item, levels - 1))
-        }
+        Value::Array(items) => levels > 0 && items.iter().all(|item| fits_depth(item, levels - 1)),
         Value::Object(map) => levels > 0 && map.values().all(|item| fits_depth(item, levels - 1)),
         _ => true,
     }

@@ -44,7 +44,9 @@ pub enum WorkflowError {
         cycle: Vec<TaskId>,
     },
     /// A trigger rule asks about a task that is not a dependency.
-    #[error("the trigger rules of task `{task}` name `{named}`, which is not among its dependencies in workflow `{workflow}`")]
+    #[error(
+        "the trigger rules of task `{task}` name `{named}`, which is not among its dependencies in workflow `{workflow}`"
+    )]
     RuleNamesStranger {
         /// The workflow.
         workflow: String,

@@ -1,5 +1,6 @@
 //! What the executor answers when it cannot do what was asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{BackendError, ConfigError, ContextError, ExecutionId, PipelineStatus, WorkflowError};
@@ -80,13 +81,19 @@ pub enum ExecutorError {
     Workflow(#[from] WorkflowError),
     /// The store failed.
     #[error(transparent)]
-    Backend(#[from] BackendError),
+    Backend(Arc<BackendError>),
+}
+
+impl From<BackendError> for ExecutorError {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(Arc::new(error))
+    }
 }
 
 impl ExecutorError {
     /// Reports whether the same call may succeed later without anybody correcting it.
     #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Backend(error) => error.is_transient(),
             Self::WaitTimeout { .. } => true,

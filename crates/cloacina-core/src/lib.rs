@@ -3,15 +3,15 @@
 //! A workflow is a DAG of tasks; every result is committed before anything that depends on it starts; a crash loses
 //! nothing that was acknowledged. Add this crate and one back end, such as `cloacina-sqlite`.
 
-// Lets the generated code, which names `::cloacina_core`, compile in this crate's own tests.
-extern crate self as cloacina_core;
-
 pub mod backend;
 mod config;
 mod context;
 mod dag;
+mod engine;
 mod error;
+mod executor;
 mod id;
+mod result;
 mod retry;
 mod rule;
 mod state;
@@ -19,14 +19,15 @@ mod status;
 mod task;
 mod workflow;
 
-pub use backend::{
-    Backend, BackendError, Connect, ConnectOptions, ConnectSchema, ExecutionQuery,
-};
+pub use backend::{Backend, BackendError, Connect, ConnectOptions, ConnectSchema, ExecutionQuery};
 pub use config::{ConfigError, ExecutorConfig};
 pub use context::{Context, ContextError, MAX_DEPTH};
 pub use dag::WorkflowError;
+pub use engine::ExecutorMetrics;
 pub use error::ExecutorError;
+pub use executor::{ExecuteOptions, PipelineExecution, UnifiedExecutor, UnifiedExecutorBuilder};
 pub use id::{ExecutionId, ParseExecutionIdError, TaskId, WorkerId};
+pub use result::{ExecutionSummary, PipelineResult, TaskResult};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use rule::{ContextCondition, TriggerRule, ValueOperator};
 pub use status::{PipelineStatus, SkipReason, TaskState};

@@ -340,9 +340,10 @@ impl View<'_> {
 
     fn skip_for_skip(&self) -> Decision {
         let skipped = self.dependencies.iter().find(|(_, state)| *state == Dependency::Skipped);
-        Decision::Skip(skipped.map_or(SkipReason::Condition, |(id, _)| {
-            SkipReason::UpstreamSkipped(id.clone())
-        }))
+        Decision::Skip(
+            skipped
+                .map_or(SkipReason::Condition, |(id, _)| SkipReason::UpstreamSkipped(id.clone())),
+        )
     }
 }
 

@@ -45,9 +45,8 @@ pub struct Task {
     pub(crate) body: Body,
 }
 
-type AsyncBody = dyn for<'a> Fn(&'a mut Context, &'a TaskContext) -> TaskFuture<'a, TaskOutput>
-    + Send
-    + Sync;
+type AsyncBody =
+    dyn for<'a> Fn(&'a mut Context, &'a TaskContext) -> TaskFuture<'a, TaskOutput> + Send + Sync;
 type BlockingBody = dyn Fn(&mut Context, &TaskContext) -> TaskOutput + Send + Sync;
 
 #[derive(Clone)]
@@ -67,7 +66,10 @@ impl Task {
     pub fn new<R, F>(id: impl Into<TaskId>, body: F) -> Self
     where
         R: IntoTaskOutput + 'static,
-        F: for<'a> Fn(&'a mut Context, &'a TaskContext) -> TaskFuture<'a, R> + Send + Sync + 'static,
+        F: for<'a> Fn(&'a mut Context, &'a TaskContext) -> TaskFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
     {
         let body: Arc<AsyncBody> = Arc::new(move |context, run| {
             let future = body(context, run);

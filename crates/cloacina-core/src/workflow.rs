@@ -165,10 +165,7 @@ pub struct Registration {
 impl Registration {
     /// Pairs a name with what builds the workflow. Called by generated code.
     #[must_use]
-    pub const fn new(
-        name: &'static str,
-        build: fn() -> Result<Workflow, WorkflowError>,
-    ) -> Self {
+    pub const fn new(name: &'static str, build: fn() -> Result<Workflow, WorkflowError>) -> Self {
         Self { name, build }
     }
 }

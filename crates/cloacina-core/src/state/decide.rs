@@ -167,7 +167,9 @@ impl ExecutionState {
         let mut roots = std::collections::BTreeSet::new();
         for &parent in &self.workflow.dag().dependencies[ordinal as usize] {
             match self.dependency(parent) {
-                Dependency::Failed => drop(roots.insert(self.workflow.task_at(parent).id().clone())),
+                Dependency::Failed => {
+                    drop(roots.insert(self.workflow.task_at(parent).id().clone()))
+                }
                 Dependency::UpstreamFailed(further) => roots.extend(further),
                 Dependency::Completed | Dependency::Skipped => {}
             }
@@ -191,11 +193,8 @@ impl ExecutionState {
                 _ => None,
             }
         });
-        let status = if unhandled.is_some() {
-            PipelineStatus::Failed
-        } else {
-            PipelineStatus::Completed
-        };
+        let status =
+            if unhandled.is_some() { PipelineStatus::Failed } else { PipelineStatus::Completed };
         let (_, conflicts) = self.final_writes();
         self.next.events.extend(conflicts);
         self.next.finish = Some(Finish { status, error: unhandled });

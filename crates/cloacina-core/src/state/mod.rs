@@ -402,11 +402,14 @@ impl ExecutionState {
             if matches!(self.slots[index].phase, Phase::Settled(_)) {
                 continue;
             }
-            let attempts = self.slots[index].recorded.failed_attempts
-                + u32::from(self.slots[index].phase == Phase::Running);
-            let end = self.end(ordinal, TaskState::Cancelled, attempts, (at, at));
-            self.next.tasks.push(end);
-            self.slots[index].phase = Phase::Settled(Settled::Cancelled);
+            let slot = &mut self.slots[index];
+            let attempts = slot.recorded.failed_attempts + u32::from(slot.phase == Phase::Running);
+            slot.phase = Phase::Settled(Settled::Cancelled);
+            // What a retried execution took over keeps its row.
+            if slot.recorded.outcome.take().is_none() {
+                let end = self.end(ordinal, TaskState::Cancelled, attempts, (at, at));
+                self.next.tasks.push(end);
+            }
         }
         self.unsettled = 0;
         self.running = 0;

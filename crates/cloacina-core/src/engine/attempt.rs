@@ -1,0 +1,241 @@
+//! One attempt of a task: waits for a slot, runs the body, and reports how it ended.
+//!
+//! A body may return, fail, panic, hang, or block its thread. Each ends in one message to the driver; a body that
+//! blocks its thread is given up by the driver's own timer, since nothing here gets to run.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::driver::Message;
+use crate::backend::{AttemptStart, Checkpoint, CheckpointVerdict, Company, JsonText, Suspicion};
+use crate::state::{AttemptResult, ContextView};
+use crate::task::Body;
+use crate::{Context, ExecutionId, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow};
+
+/// An attempt about to be made.
+pub(super) struct Attempt {
+    pub(super) engine: Arc<Engine>,
+    pub(super) workflow: Workflow,
+    pub(super) execution: ExecutionId,
+    pub(super) worker: WorkerId,
+    pub(super) epoch: u64,
+    pub(super) ordinal: u32,
+    pub(super) attempt: u32,
+    /// Tells this attempt from another of the same task.
+    pub(super) serial: u64,
+    pub(super) view: ContextView,
+    /// Whether its start has to be on record before its body runs, and whether it has to run alone.
+    pub(super) on_record: Option<Company>,
+    pub(super) timeout: Duration,
+    /// Stops the body.
+    pub(super) cancellation: CancellationToken,
+    /// Calls off a start that has not happened.
+    pub(super) halt: CancellationToken,
+    /// Set when the body starts.
+    pub(super) started: Arc<OnceLock<Instant>>,
+    pub(super) mailbox: mpsc::UnboundedSender<Message>,
+}
+
+impl Attempt {
+    /// Makes the attempt and reports to the driver.
+    pub(super) async fn run(self) {
+        let engine = Arc::clone(&self.engine);
+        let slot = tokio::select! {
+            biased;
+            () = self.halt.cancelled() => return self.report(None, Instant::now()),
+            slot = Arc::clone(&engine.slots).acquire_owned() => slot,
+        };
+        // Suspects of the second degree run alone: then a crash is theirs.
+        let alone = self.on_record == Some(Company::Alone);
+        let (_exclusive, _shared) = if alone {
+            (Some(engine.quarantine.write().await), None)
+        } else {
+            (None, Some(engine.quarantine.read().await))
+        };
+        let Ok(slot) = slot else { return self.report(None, Instant::now()) };
+        if self.halt.is_cancelled() || !self.record_start().await {
+            return self.report(None, Instant::now());
+        }
+        let started = Instant::now();
+        let _ = self.started.set(started);
+        let result = self.run_body(started, slot).await;
+        self.report(Some(result), started);
+    }
+
+    fn report(&self, result: Option<AttemptResult>, started: Instant) {
+        let (ordinal, serial) = (self.ordinal, self.serial);
+        let message = match result {
+            Some(result) => {
+                let ended = Instant::now();
+                Message::AttemptEnded { ordinal, serial, started, ended, result }
+            }
+            None => Message::NotStarted { ordinal, serial },
+        };
+        // A driver that is gone has lost the execution.
+        let _ = self.mailbox.send(message);
+    }
+
+    /// Commits that the attempt begins, if it has to be on record. Without that it must not begin.
+    async fn record_start(&self) -> bool {
+        let Some(company) = self.on_record else { return true };
+        let start = AttemptStart {
+            task: self.task().id().clone(),
+            attempt: self.attempt,
+            started: Instant::now(),
+            company,
+        };
+        let checkpoint = Checkpoint {
+            execution: self.execution,
+            worker: self.worker,
+            epoch: self.epoch,
+            tasks: Vec::new(),
+            starts: vec![start],
+            failures: Vec::new(),
+            events: Vec::new(),
+            suspicion: Suspicion::Keep,
+            finish: None,
+        };
+        let verdict = self.engine.committer.checkpoint(checkpoint).await;
+        matches!(verdict, Ok(Ok((CheckpointVerdict::Committed { .. }, _))))
+    }
+
+    fn task(&self) -> &Task {
+        self.workflow.task_at(self.ordinal)
+    }
+
+    async fn run_body(
+        &self,
+        started: Instant,
+        slot: tokio::sync::OwnedSemaphorePermit,
+    ) -> AttemptResult {
+        let run = TaskContext {
+            execution_id: self.execution,
+            workflow: Arc::clone(&self.workflow.key().name),
+            task: self.task().id().clone(),
+            attempt: self.attempt,
+            deadline: started + self.timeout,
+            cancellation: self.cancellation.clone(),
+        };
+        let context = self.view.to_context();
+        let body = call(self.task().body.clone(), context, run, slot);
+        let ended = self.within_limits(body).await;
+        match ended.and_then(|(context, output)| self.check(context, output)) {
+            Ok(success) => success,
+            Err(error) => failure(error),
+        }
+    }
+
+    /// Runs the body until it ends, times out, or is cancelled; then it has a grace to react to its token.
+    async fn within_limits<F>(&self, body: F) -> Result<(Context, TaskOutput), TaskError>
+    where
+        F: Future<Output = Result<(Context, TaskOutput), TaskError>>,
+    {
+        let mut body = std::pin::pin!(body);
+        let error = tokio::select! {
+            biased;
+            ended = &mut body => return ended,
+            () = self.cancellation.cancelled() => TaskError::new("the attempt was cancelled"),
+            () = tokio::time::sleep(self.timeout) => timed_out(self.timeout),
+        };
+        self.cancellation.cancel();
+        let _ = tokio::time::timeout(self.engine.config.cancel_grace, body).await;
+        Err(error)
+    }
+
+    /// Turns what the body left behind into what is stored.
+    fn check(&self, context: Context, output: TaskOutput) -> Result<AttemptResult, TaskError> {
+        let limit = self.engine.config.max_context_bytes;
+        let output = output?;
+        let refuse = |error: crate::ContextError| TaskError::permanent(error);
+        if let Some(value) = &output
+            && !crate::context::fits_depth(value, crate::MAX_DEPTH)
+        {
+            return Err(TaskError::permanent(format!(
+                "what the task returned is nested deeper than {} levels",
+                crate::MAX_DEPTH
+            )));
+        }
+        let output = output.map(|value| value.to_string());
+        if let Some(size) = output.as_ref().map(String::len).filter(|size| *size > limit) {
+            return Err(TaskError::permanent(format!(
+                "what the task returned has {size} bytes as JSON, the limit is {limit}"
+            )));
+        }
+        if context.is_untouched() {
+            let changes = crate::context::Changes::default();
+            let output = output.map(JsonText::new);
+            return Ok(AttemptResult::Success { changes, changes_json: None, output });
+        }
+        context.to_json(limit).map_err(refuse)?;
+        let changes = context.into_changes(&self.view);
+        let changes_json = if changes.is_empty() {
+            None
+        } else {
+            Some(JsonText::new(serde_json::to_string(&changes)?))
+        };
+        Ok(AttemptResult::Success { changes, changes_json, output: output.map(JsonText::new) })
+    }
+}
+
+/// Calls the body and catches its panic. The slot is held until the body has really ended.
+async fn call(
+    body: Body,
+    mut context: Context,
+    run: TaskContext,
+    slot: tokio::sync::OwnedSemaphorePermit,
+) -> Result<(Context, TaskOutput), TaskError> {
+    match body {
+        Body::Async(body) => {
+            let _slot = slot;
+            // The call itself may panic, before there is a future.
+            let future = AssertUnwindSafe(async { body(&mut context, &run).await });
+            match future.catch_unwind().await {
+                Ok(output) => Ok((context, output)),
+                Err(panic) => Err(panicked(&*panic)),
+            }
+        }
+        Body::Blocking(body) => {
+            let work = move || {
+                let _slot = slot;
+                let output = body(&mut context, &run);
+                (context, output)
+            };
+            match tokio::task::spawn_blocking(work).await {
+                Ok(ended) => Ok(ended),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => Err(panicked(&*panic)),
+                    Err(_) => Err(TaskError::new("the runtime is shutting down")),
+                },
+            }
+        }
+    }
+}
+
+/// Turns an error into what the state machine takes.
+pub(super) fn failure(error: TaskError) -> AttemptResult {
+    AttemptResult::Failure { error, random: fastrand::f64() }
+}
+
+/// The error of an attempt that took too long.
+pub(super) fn timed_out(timeout: Duration) -> TaskError {
+    TaskError::new(format!("the attempt timed out after {timeout:?}"))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> TaskError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    match text {
+        Some(text) => TaskError::new(format!("the task panicked: {text}")),
+        None => TaskError::new("the task panicked"),
+    }
+}

@@ -1,0 +1,183 @@
+//! Group commit: while one transaction is in flight, the next batch gathers.
+//!
+//! There is no timer: a lone write goes at once, and under load batches grow by themselves. Every item waits for its own
+//! verdict. A batch that the store could not take for a passing reason is sent again as it is, which is safe because
+//! every write carries a key that makes its repetition a no-op; one that it refuses is sent item by item, so that
+//! one bad item does not take the others down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{
+    Backend, BackendError, Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution,
+    SubmitVerdict,
+};
+
+/// More items than this do not travel in one transaction: it would hold the others up.
+const BATCH_MAX: usize = 1024;
+
+/// How long a submit waits for a store that does not answer, before its caller is told.
+const SUBMIT_PATIENCE: Duration = Duration::from_secs(30);
+
+const RETRY_FIRST: Duration = Duration::from_millis(10);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// A verdict with the store's clock in its transaction.
+pub(super) type Timed<T> = Result<(T, DateTime<Utc>), Arc<BackendError>>;
+
+enum Item {
+    Submit(Box<NewExecution>, oneshot::Sender<Timed<SubmitVerdict>>),
+    Checkpoint(Box<Checkpoint>, oneshot::Sender<Timed<CheckpointVerdict>>),
+}
+
+/// The way into the next batch. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Committer {
+    items: mpsc::UnboundedSender<Item>,
+}
+
+impl Committer {
+    /// Makes a committer and the future that does its work until every handle is gone or `kill` is cancelled.
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        kill: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (items, inbox) = mpsc::unbounded_channel();
+        (Self { items }, run(backend, inbox, kill))
+    }
+
+    /// Queues a submit; the receiver gets the verdict.
+    pub(super) fn submit(&self, submit: NewExecution) -> oneshot::Receiver<Timed<SubmitVerdict>> {
+        let (answer, verdict) = oneshot::channel();
+        // A closed channel drops the answer, which the receiver sees.
+        let _ = self.items.send(Item::Submit(Box::new(submit), answer));
+        verdict
+    }
+
+    /// Queues a checkpoint; the receiver gets the verdict.
+    pub(super) fn checkpoint(
+        &self,
+        checkpoint: Checkpoint,
+    ) -> oneshot::Receiver<Timed<CheckpointVerdict>> {
+        let (answer, verdict) = oneshot::channel();
+        let _ = self.items.send(Item::Checkpoint(Box::new(checkpoint), answer));
+        verdict
+    }
+}
+
+async fn run(
+    backend: Arc<dyn Backend>,
+    mut inbox: mpsc::UnboundedReceiver<Item>,
+    kill: CancellationToken,
+) {
+    let mut items = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = kill.cancelled() => return,
+            count = inbox.recv_many(&mut items, BATCH_MAX) => {
+                if count == 0 {
+                    return;
+                }
+            }
+        }
+        commit(&*backend, std::mem::take(&mut items), &kill).await;
+    }
+}
+
+/// Commits the items, sending again what failed for a passing reason.
+async fn commit(backend: &dyn Backend, mut items: Vec<Item>, kill: &CancellationToken) {
+    let began = Instant::now();
+    let mut wait = RETRY_FIRST;
+    loop {
+        let error = match backend.commit(batch(&items)).await {
+            Ok(verdicts) => return answer(items, &verdicts),
+            Err(error) => error,
+        };
+        if !error.is_transient() {
+            return Box::pin(commit_apart(backend, items, error, kill)).await;
+        }
+        let full = matches!(error, BackendError::Full { .. });
+        tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
+        if full || began.elapsed() >= SUBMIT_PATIENCE {
+            let error = Arc::new(error);
+            items = refuse_submits(items, &error);
+        }
+        if items.is_empty() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
+            () = kill.cancelled() => return,
+        }
+    }
+}
+
+/// Finds out which item the store refuses.
+async fn commit_apart(
+    backend: &dyn Backend,
+    items: Vec<Item>,
+    error: BackendError,
+    kill: &CancellationToken,
+) {
+    if items.len() > 1 {
+        for item in items {
+            commit(backend, vec![item], kill).await;
+        }
+        return;
+    }
+    let error = Arc::new(error);
+    for item in items {
+        match item {
+            Item::Submit(_, answer) => drop(answer.send(Err(Arc::clone(&error)))),
+            Item::Checkpoint(_, answer) => drop(answer.send(Err(Arc::clone(&error)))),
+        }
+    }
+}
+
+fn batch(items: &[Item]) -> Batch {
+    let mut batch = Batch::default();
+    for item in items {
+        match item {
+            Item::Submit(submit, _) => batch.submits.push((**submit).clone()),
+            Item::Checkpoint(checkpoint, _) => batch.checkpoints.push((**checkpoint).clone()),
+        }
+    }
+    batch
+}
+
+/// Hands out the verdicts. A caller that went away does not need its own.
+fn answer(items: Vec<Item>, verdicts: &BatchVerdicts) {
+    let mut submits = verdicts.submits.iter();
+    let mut checkpoints = verdicts.checkpoints.iter();
+    for item in items {
+        match item {
+            Item::Submit(_, answer) => {
+                if let Some(verdict) = submits.next() {
+                    let _ = answer.send(Ok((verdict.clone(), verdicts.at)));
+                }
+            }
+            Item::Checkpoint(_, answer) => {
+                if let Some(verdict) = checkpoints.next() {
+                    let _ = answer.send(Ok((*verdict, verdicts.at)));
+                }
+            }
+        }
+    }
+}
+
+fn refuse_submits(items: Vec<Item>, error: &Arc<BackendError>) -> Vec<Item> {
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Submit(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
+            checkpoint @ Item::Checkpoint(..) => kept.push(checkpoint),
+        }
+    }
+    kept
+}

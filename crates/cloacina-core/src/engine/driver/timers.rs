@@ -1,0 +1,45 @@
+//! The timers of one execution.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use tokio::time::Instant;
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A retry falls due.
+    RetryDue { ordinal: u32 },
+    /// An attempt has been running for a while.
+    Watch { ordinal: u32, serial: u64 },
+    /// The execution has taken longer than it may.
+    Deadline,
+}
+
+/// Timers by the time at which they ring. One that has lost its point rings to no effect.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+}
+
+impl Timers {
+    pub(super) fn add(&mut self, at: Instant, timer: Timer) {
+        self.heap.push(Reverse((at, timer)));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    /// Waits for the next timer and takes it out. Cancel safe. Never returns if there is none.
+    pub(super) async fn next(&mut self) -> Timer {
+        let Some(Reverse((at, _))) = self.heap.peek() else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(*at).await;
+        match self.heap.pop() {
+            Some(Reverse((_, timer))) => timer,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The executions that this worker holds, and how much they ask of its slots.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::driver::{Message, Order};
+use crate::ExecutionId;
+use crate::backend::Standing;
+use crate::{PipelineStatus, WorkerId};
+
+/// An execution that a driver drives.
+#[derive(Debug)]
+pub(super) struct Held {
+    mailbox: mpsc::UnboundedSender<Message>,
+    epoch: u64,
+}
+
+impl Held {
+    pub(super) const fn new(mailbox: mpsc::UnboundedSender<Message>, epoch: u64) -> Self {
+        Self { mailbox, epoch }
+    }
+}
+
+/// All executions that are held, by id.
+#[derive(Debug, Default)]
+pub(super) struct AllHeld {
+    by_id: Mutex<HashMap<ExecutionId, Held>>,
+    load: Arc<AtomicUsize>,
+    emptied: Notify,
+}
+
+/// One execution's share of the load; gone with it.
+#[derive(Debug)]
+pub(super) struct Load {
+    total: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Load {
+    pub(super) fn set(&mut self, own: usize) {
+        if own > self.own {
+            self.total.fetch_add(own - self.own, Ordering::Relaxed);
+        } else {
+            self.total.fetch_sub(self.own - own, Ordering::Relaxed);
+        }
+        self.own = own;
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+impl AllHeld {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
+        // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an execution; it counts as one until its driver says otherwise.
+    pub(super) fn add(&self, id: ExecutionId, held: Held) -> Load {
+        self.lock().insert(id, held);
+        self.reserve()
+    }
+
+    /// Counts one more execution that will come.
+    pub(super) fn reserve(&self) -> Load {
+        let mut load = Load { total: Arc::clone(&self.load), own: 0 };
+        load.set(1);
+        load
+    }
+
+    pub(super) fn remove(&self, id: ExecutionId, epoch: u64) {
+        let mut held = self.lock();
+        // The same execution may have been claimed again under a later epoch.
+        if held.get(&id).is_some_and(|held| held.epoch == epoch) {
+            held.remove(&id);
+        }
+        if held.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Waits until nothing is held.
+    pub(super) async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.len() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(super) fn contains(&self, id: ExecutionId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
+    /// Lists what is held, with the epochs under which it is.
+    pub(super) fn list(&self) -> Vec<(ExecutionId, u64)> {
+        self.lock().iter().map(|(id, held)| (*id, held.epoch)).collect()
+    }
+
+    /// How many bodies run or wait for a slot, and executions that are about to begin.
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Gives an order to the driver of an execution; false if it is not held.
+    pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
+        let held = self.lock();
+        held.get(&id).is_some_and(|held| held.mailbox.send(Message::Order(order)).is_ok())
+    }
+
+    pub(super) fn order_all(&self, order: Order) {
+        for held in self.lock().values() {
+            // A driver that is gone needs no order.
+            let _ = held.mailbox.send(Message::Order(order));
+        }
+    }
+
+    /// Asks up to `count` executions, the newest first, to go back if they have not begun.
+    pub(super) fn hand_over(&self, count: usize) {
+        let held = self.lock();
+        let mut ids: Vec<_> = held.keys().copied().collect();
+        ids.sort_unstable_by(|left, right| right.cmp(left));
+        for id in ids.into_iter().take(count) {
+            if let Some(held) = held.get(&id) {
+                let _ = held.mailbox.send(Message::Order(Order::HandOverIfIdle));
+            }
+        }
+    }
+
+    /// Compares what was held under an epoch with where it stands in the store.
+    pub(super) fn compare(
+        &self,
+        worker: WorkerId,
+        (id, epoch): (ExecutionId, u64),
+        standing: Option<Standing>,
+    ) {
+        let held = self.lock();
+        // Claimed again meanwhile: what was read is about the time before.
+        let Some(held) = held.get(&id).filter(|held| held.epoch == epoch) else { return };
+        let order =
+            match standing {
+                Some(Standing { status, .. }) if status.is_terminal() => Order::Ended(status),
+                Some(Standing { status, owner: Some(owner), epoch })
+                    if owner == worker && epoch == held.epoch =>
+                {
+                    if status == PipelineStatus::Paused { Order::Pause } else { Order::Resume }
+                }
+                _ => Order::Lost,
+            };
+        let _ = held.mailbox.send(Message::Order(order));
+    }
+}

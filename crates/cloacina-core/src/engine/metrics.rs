@@ -1,0 +1,69 @@
+//! What an executor counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::PipelineStatus;
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    completed: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    recovered: AtomicU64,
+    fenced: AtomicU64,
+}
+
+/// What an executor did since it started, and what it holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ExecutorMetrics {
+    /// Executions that this process holds in memory.
+    pub held_executions: usize,
+    /// Task bodies that run now.
+    pub running_tasks: usize,
+    /// Slots for task bodies in all.
+    pub max_concurrent_tasks: usize,
+    /// Executions that completed here.
+    pub completed: u64,
+    /// Executions that failed here.
+    pub failed: u64,
+    /// Executions that were cancelled while held here.
+    pub cancelled: u64,
+    /// Executions taken over from a worker that died.
+    pub recovered: u64,
+    /// Executions that another worker took over from here.
+    pub fenced: u64,
+}
+
+impl Counters {
+    pub(super) fn ended(&self, status: PipelineStatus) {
+        match status {
+            PipelineStatus::Completed => &self.completed,
+            PipelineStatus::Failed => &self.failed,
+            PipelineStatus::Cancelled => &self.cancelled,
+            PipelineStatus::Pending | PipelineStatus::Running | PipelineStatus::Paused => return,
+        }
+        .fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn recovered(&self) {
+        self.recovered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn fenced(&self) {
+        self.fenced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Fills in what was counted.
+    pub(super) fn read(&self) -> ExecutorMetrics {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ExecutorMetrics {
+            completed: read(&self.completed),
+            failed: read(&self.failed),
+            cancelled: read(&self.cancelled),
+            recovered: read(&self.recovered),
+            fenced: read(&self.fenced),
+            ..ExecutorMetrics::default()
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! From what is on record to a state: how an execution is taken up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::backend::{
+    AttemptRecord, AttemptState, Company, ExecutionSnapshot, Suspicion, TaskRecord,
+};
+use crate::context::Changes;
+use crate::result::{between, read};
+use crate::state::{ExecutionState, Outcome, Recorded};
+use crate::{BackendError, ExecutorConfig, SkipReason, TaskState, Workflow};
+
+/// An execution ready to be driven.
+pub(super) struct TakenUp {
+    pub(super) state: ExecutionState,
+    pub(super) snapshot: ExecutionSnapshot,
+    pub(super) suspects: Suspects,
+}
+
+/// Whether an execution is suspected of crashing its workers, and for which tasks.
+///
+/// A crash takes down every execution in flight, so the first one proves nothing: from then on starts are on record, but
+/// tasks run beside each other. After further crashes in a row, the execution's tasks run alone on their worker, and
+/// a crash names its culprit. A task that ran in enough crashes in a row, and alone in at least one, is given up.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    takeovers: u32,
+    /// Tasks that were running in a crash.
+    tasks: BTreeSet<u32>,
+}
+
+impl Suspects {
+    /// Tells whether a start has to be on record, and whether it has to be alone.
+    pub(super) fn company(&self, config: &ExecutorConfig) -> Option<Company> {
+        match self.takeovers {
+            0 => None,
+            takeovers if takeovers >= config.max_recovery_attempts.saturating_sub(1).max(1) => {
+                Some(Company::Alone)
+            }
+            _ => Some(Company::Shared),
+        }
+    }
+
+    /// Notes tasks whose bodies ended without a crash. Once nobody is suspected any more, the execution is cleared.
+    pub(super) fn survived(&mut self, tasks: impl Iterator<Item = u32>) -> Suspicion {
+        if self.takeovers == 0 {
+            return Suspicion::Keep;
+        }
+        let mut survivors = 0;
+        for ordinal in tasks {
+            survivors += 1;
+            self.tasks.remove(&ordinal);
+        }
+        if survivors == 0 || !self.tasks.is_empty() {
+            return Suspicion::Keep;
+        }
+        self.takeovers = 0;
+        Suspicion::Clear
+    }
+}
+
+/// Makes the state of an execution from its records.
+pub(super) fn take_up(
+    workflow: &Workflow,
+    snapshot: ExecutionSnapshot,
+    config: &ExecutorConfig,
+) -> Result<TakenUp, BackendError> {
+    let input: BTreeMap<String, Value> = read(snapshot.input.as_str(), "the input")?;
+    let mut recorded: Vec<Recorded> =
+        workflow.tasks().iter().map(|_| Recorded::default()).collect();
+    for task in &snapshot.tasks {
+        // A task that the workflow no longer has was found to be harmless; its changes are lost to this version.
+        if let Some(ordinal) = workflow.ordinal(task.task.as_str()) {
+            recorded[ordinal as usize].outcome = Some(outcome(task)?);
+        }
+    }
+    let mut suspects = Suspects { takeovers: snapshot.record.takeovers, tasks: BTreeSet::new() };
+    let by_task = attempts_by_task(workflow, &snapshot.attempts);
+    for (ordinal, attempts) in by_task {
+        let slot = &mut recorded[ordinal as usize];
+        if slot.outcome.is_some() {
+            continue;
+        }
+        restore_attempts(slot, &attempts, &snapshot);
+        let crashes = attempts.iter().filter(|attempt| attempt.state == AttemptState::Lost);
+        let alone = crashes.clone().any(|attempt| attempt.company == Company::Alone);
+        let crashes = u32::try_from(crashes.count()).unwrap_or(u32::MAX);
+        let crashes = crashes.min(snapshot.record.takeovers);
+        if crashes > 0 {
+            suspects.tasks.insert(ordinal);
+        }
+        if alone && crashes >= config.max_recovery_attempts {
+            slot.abandoned =
+                Some(format!("abandoned: its worker died {crashes} times while it ran"));
+        }
+    }
+    let state = ExecutionState::new(workflow.clone(), Arc::new(input), recorded);
+    Ok(TakenUp { state, snapshot, suspects })
+}
+
+fn attempts_by_task<'a>(
+    workflow: &Workflow,
+    attempts: &'a [AttemptRecord],
+) -> BTreeMap<u32, Vec<&'a AttemptRecord>> {
+    let mut by_task: BTreeMap<u32, Vec<&AttemptRecord>> = BTreeMap::new();
+    for attempt in attempts {
+        if let Some(ordinal) = workflow.ordinal(attempt.task.as_str()) {
+            by_task.entry(ordinal).or_default().push(attempt);
+        }
+    }
+    by_task
+}
+
+fn restore_attempts(
+    slot: &mut Recorded,
+    attempts: &[&AttemptRecord],
+    snapshot: &ExecutionSnapshot,
+) {
+    let failed = attempts.iter().filter(|attempt| attempt.state == AttemptState::Failed);
+    let Some(last) = failed.clone().max_by_key(|attempt| attempt.attempt) else { return };
+    slot.failed_attempts = last.attempt;
+    let first = failed.map(|attempt| attempt.started_at).min();
+    slot.first_started = first.and_then(|at| Instant::now().checked_sub(between(at, snapshot.now)));
+    slot.retry_in =
+        last.retry_at.map(|at| between(snapshot.now, at)).filter(|wait| !wait.is_zero());
+}
+
+fn outcome(task: &TaskRecord) -> Result<Outcome, BackendError> {
+    Ok(match task.state {
+        TaskState::Completed => Outcome::Completed {
+            changes: match &task.changes {
+                Some(text) => read::<Changes>(text.as_str(), "the changes of a task")?,
+                None => Changes::default(),
+            },
+        },
+        TaskState::Failed => Outcome::Failed { error: task.error.clone().unwrap_or_default() },
+        TaskState::Skipped => Outcome::Skipped(task.skip.clone().unwrap_or(SkipReason::Condition)),
+        TaskState::Cancelled => Outcome::Cancelled,
+        TaskState::Pending | TaskState::Running => {
+            return Err(BackendError::Corrupt {
+                reason: format!("task `{}` has a row in state {}", task.task, task.state),
+                source: None,
+            });
+        }
+    })
+}
+
+/// Tells why an execution of another version cannot go on under this one, if it cannot: every completed task must still
+/// exist and depend on the same tasks.
+///
+/// Dependencies are not on record; so a completed task fits if all that it depends on now has ended on record.
+pub(super) fn misfit(workflow: &Workflow, tasks: &[TaskRecord]) -> Option<String> {
+    let ended: BTreeSet<&str> = tasks.iter().map(|task| task.task.as_str()).collect();
+    for record in tasks.iter().filter(|task| task.state == TaskState::Completed) {
+        let Some(task) = workflow.task(record.task.as_str()) else {
+            return Some(format!("task `{}` has completed and is no longer in it", record.task));
+        };
+        let missing = task.dependencies.iter().find(|id| !ended.contains(id.as_str()));
+        if let Some(missing) = missing {
+            return Some(format!(
+                "task `{}` has completed and now depends on `{missing}`, which has not ended",
+                record.task
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,254 @@
+//! Keeps the worker alive, frees what dead workers held, finds work, and notices what others did.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::driver::Order;
+use super::{Engine, restore};
+use crate::backend::{ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse};
+use crate::{BackendError, ExecutionId, WorkerId};
+
+/// More executions than this are not claimed in one transaction: it would hold the others up.
+const CLAIM_MAX: usize = 512;
+
+/// How many executions of other versions are looked at in one round.
+const FOREIGN_MAX: u32 = 256;
+
+/// Renews the lease, and sweeps for dead workers and for executions of other versions.
+pub(super) async fn keep_alive(engine: Arc<Engine>) {
+    let mut refused = HashSet::new();
+    loop {
+        engine.claim_foreign(&mut refused).await;
+        // A dead peer can be told from a living one at small cost, so peers are looked after more often than the lease.
+        let next_beat = Instant::now() + engine.beat();
+        loop {
+            let peers = engine.peers.load(Ordering::Relaxed) > 0;
+            let sweep = Instant::now() + engine.config.poll_interval;
+            let until = if peers { next_beat.min(sweep) } else { next_beat };
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = engine.kill.cancelled() => return,
+            }
+            if Instant::now() >= next_beat {
+                break;
+            }
+            engine.bury().await;
+        }
+        engine.beat_once().await;
+        engine.bury().await;
+        engine.give_back();
+        engine.note_unowned();
+    }
+}
+
+/// Claims executions whenever there is room and there may be some.
+pub(super) async fn claim(engine: Arc<Engine>) {
+    let mut next_due: Option<Instant> = None;
+    loop {
+        let due = async {
+            match next_due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = engine.claim_wake.notified() => {}
+            () = due => engine.unowned.store(true, Ordering::Relaxed),
+            () = engine.stop.cancelled() => return,
+        }
+        if engine.room() == 0 || !engine.unowned.swap(false, Ordering::Relaxed) {
+            continue;
+        }
+        match engine.claim_once().await {
+            Ok(due_in) => next_due = due_in.map(|wait| Instant::now() + wait),
+            Err(error) => {
+                tracing::warn!(%error, "looking for work failed");
+                // The next heartbeat or change tries again.
+                next_due = Some(Instant::now() + engine.config.poll_interval);
+            }
+        }
+    }
+}
+
+/// Notices what other processes did.
+pub(super) async fn watch(engine: Arc<Engine>) {
+    loop {
+        tokio::select! {
+            () = engine.backend.changed(engine.config.poll_interval) => {}
+            () = engine.kill.cancelled() => return,
+        }
+        if engine.role == super::Role::Worker {
+            engine.bury().await;
+            engine.note_unowned();
+        }
+        engine.compare().await;
+        // Others may write all the time; looking once a poll is enough.
+        let _ =
+            tokio::time::timeout(engine.config.poll_interval / 4, engine.kill.cancelled()).await;
+    }
+}
+
+impl Engine {
+    /// Sends one heartbeat. A worker that was declared dead lets go of everything and registers anew.
+    pub(super) async fn beat_once(self: &Arc<Self>) {
+        let beat = Heartbeat {
+            worker: self.worker(),
+            lease_ttl: self.config.lease_ttl,
+            running: Vec::new(),
+        };
+        match self.backend.heartbeat(&beat).await {
+            Ok(Pulse::Alive { peers }) => self.peers.store(peers, Ordering::Relaxed),
+            Ok(Pulse::Buried) => {
+                tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
+                self.held.order_all(Order::Lost);
+                self.register_anew().await;
+            }
+            Err(error) => tracing::warn!(%error, "a heartbeat failed"),
+        }
+    }
+
+    async fn register_anew(&self) {
+        let id = WorkerId::new();
+        *self.worker.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = id;
+        if let Err(error) = self.backend.register_worker(&self.new_worker()).await {
+            tracing::warn!(%error, "registering failed; the next heartbeat tries again");
+        }
+    }
+
+    /// Frees what dead workers held.
+    pub(super) async fn bury(&self) {
+        if !self.config.enable_recovery {
+            return;
+        }
+        match self.backend.bury_dead_workers(self.worker()).await {
+            Ok(burials) => {
+                for burial in &burials {
+                    let proof = match burial.proof {
+                        ProofOfDeath::Lock => "its lock was free",
+                        ProofOfDeath::Lease => "its lease ran out",
+                    };
+                    let (worker, executions) = (burial.worker, burial.executions);
+                    tracing::info!(%worker, executions, proof, "a worker is dead");
+                }
+                if !burials.is_empty() {
+                    self.note_unowned();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "looking for dead workers failed"),
+        }
+    }
+
+    /// Where others could run them, gives back executions that wait for a slot.
+    fn give_back(&self) {
+        if self.peers.load(Ordering::Relaxed) > 0 {
+            let excess = self.held.load().saturating_sub(self.config.max_concurrent_tasks);
+            self.held.hand_over(excess);
+        }
+    }
+
+    /// Claims as much as there is room for; the wait until the next delayed execution falls due.
+    async fn claim_once(self: &Arc<Self>) -> Result<Option<Duration>, BackendError> {
+        let limit = self.room().min(CLAIM_MAX);
+        let scope = ClaimScope::Workflows(self.workflows.keys());
+        let (taken, next_due) = self.claim_scope(limit, scope).await?;
+        if taken == limit {
+            self.note_unowned();
+        }
+        Ok(next_due)
+    }
+
+    async fn claim_scope(
+        self: &Arc<Self>,
+        limit: usize,
+        scope: ClaimScope,
+    ) -> Result<(usize, Option<Duration>), BackendError> {
+        let worker = self.worker();
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let engine = Arc::clone(self);
+        // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
+        let claimed = self.tracker.spawn(async move {
+            let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;
+            let taken = claims.executions.len();
+            for snapshot in claims.executions {
+                engine.take_up(worker, snapshot);
+            }
+            Ok((taken, claims.next_due))
+        });
+        claimed.await.unwrap_or(Err(BackendError::Closed))
+    }
+
+    /// Claims executions of another version of a known workflow, if what they completed still fits.
+    ///
+    /// The others are left alone for a worker that knows their version.
+    async fn claim_foreign(self: &Arc<Self>, refused: &mut HashSet<ExecutionId>) {
+        match self.fitting_foreigners(refused).await {
+            Ok(ids) if ids.is_empty() => {}
+            Ok(ids) => {
+                let limit = ids.len();
+                if let Err(error) = self.claim_scope(limit, ClaimScope::Executions(ids)).await {
+                    tracing::warn!(%error, "claiming executions of another version failed");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "looking for executions of other versions failed");
+            }
+        }
+    }
+
+    async fn fitting_foreigners(
+        &self,
+        refused: &mut HashSet<ExecutionId>,
+    ) -> Result<Vec<ExecutionId>, BackendError> {
+        let known = self.workflows.keys();
+        let mut fitting = Vec::new();
+        let query = ExecutionQuery::new().unowned();
+        for record in self.backend.list(&query).await? {
+            let foreign = !known.contains(&record.workflow) && !refused.contains(&record.id);
+            let Some(workflow) = self.workflows.get(&record.workflow.name) else { continue };
+            if !foreign || fitting.len() >= FOREIGN_MAX as usize {
+                continue;
+            }
+            let Some(snapshot) = self.backend.load(record.id).await? else { continue };
+            match restore::misfit(workflow, &snapshot.tasks) {
+                None => fitting.push(record.id),
+                Some(reason) => {
+                    let workflow = workflow.name();
+                    tracing::warn!(execution_id = %record.id, workflow, reason,
+                        "an execution waits for a worker that knows its version");
+                    refused.insert(record.id);
+                }
+            }
+        }
+        Ok(fitting)
+    }
+
+    /// Compares what is held, and what is waited for, with where it stands in the store.
+    async fn compare(&self) {
+        let _control = self.control.lock().await;
+        let worker = self.worker();
+        let held = self.held.list();
+        let waited: Vec<ExecutionId> =
+            self.waiters.ids().into_iter().filter(|id| !self.held.contains(*id)).collect();
+        let ids: Vec<_> = held.iter().map(|(id, _)| *id).chain(waited.iter().copied()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let standings = match self.backend.standing(&ids).await {
+            Ok(standings) => standings,
+            Err(error) => return tracing::warn!(%error, "comparing with the database failed"),
+        };
+        let (of_held, of_waited) = standings.split_at(held.len().min(standings.len()));
+        for (held, standing) in held.into_iter().zip(of_held) {
+            self.held.compare(worker, held, *standing);
+        }
+        for (id, standing) in waited.into_iter().zip(of_waited) {
+            if standing.is_some_and(|standing| standing.status.is_terminal()) {
+                self.look_for_now(id).await;
+            }
+        }
+    }
+}

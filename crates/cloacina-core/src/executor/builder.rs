@@ -1,0 +1,176 @@
+//! Settings, one by one.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::UnifiedExecutor;
+use crate::engine::{Engine, Role};
+use crate::workflow::{Workflows, registered_workflows};
+use crate::{
+    Backend, ConfigError, Connect, ConnectOptions, ConnectSchema, ExecutorConfig, ExecutorError,
+    Workflow,
+};
+
+/// Builds an executor; made by [`UnifiedExecutor::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct UnifiedExecutorBuilder<B> {
+    url: Option<String>,
+    schema: Option<String>,
+    config: ExecutorConfig,
+    workflows: Option<Vec<Workflow>>,
+    role: Role,
+    backend: PhantomData<fn() -> B>,
+}
+
+impl<B: Backend> UnifiedExecutorBuilder<B> {
+    pub(super) fn new() -> Self {
+        Self {
+            url: None,
+            schema: None,
+            config: ExecutorConfig::default(),
+            workflows: None,
+            role: Role::Worker,
+            backend: PhantomData,
+        }
+    }
+
+    /// Replaces all settings. See [`ExecutorConfig`] for the defaults.
+    pub fn config(mut self, config: ExecutorConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets how many task bodies run at once in this process.
+    pub fn max_concurrent_tasks(mut self, count: usize) -> Self {
+        self.config.max_concurrent_tasks = count;
+        self
+    }
+
+    /// Sets how long one attempt of a task may take, unless the task says otherwise.
+    pub fn task_timeout(mut self, timeout: Duration) -> Self {
+        self.config.task_timeout = timeout;
+        self
+    }
+
+    /// Sets how long an execution may take from its start, waits included.
+    pub fn pipeline_timeout(mut self, timeout: Duration) -> Self {
+        self.config.pipeline_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many database connections may be open at once.
+    pub fn db_pool_size(mut self, connections: u32) -> Self {
+        self.config.db_pool_size = connections;
+        self
+    }
+
+    /// Sets whether the work of dead workers is freed. What nobody owns is taken up in any case.
+    pub fn enable_recovery(mut self, enabled: bool) -> Self {
+        self.config.enable_recovery = enabled;
+        self
+    }
+
+    /// Sets how many crashes in a row a task may cause before it is abandoned.
+    pub fn max_recovery_attempts(mut self, crashes: u32) -> Self {
+        self.config.max_recovery_attempts = crashes;
+        self
+    }
+
+    /// Sets how long a worker counts as alive after its last sign of life, where its death cannot be proved.
+    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
+        self.config.lease_ttl = ttl;
+        self
+    }
+
+    /// Sets how often to look for what other processes did, where nothing tells.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.config.poll_interval = interval;
+        self
+    }
+
+    /// Sets how long a cancelled or timed-out task has to react to its token.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.config.cancel_grace = grace;
+        self
+    }
+
+    /// Sets how long `shutdown` lets running tasks finish.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.config.shutdown_grace = grace;
+        self
+    }
+
+    /// Sets the largest context, as JSON in bytes.
+    pub fn max_context_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_context_bytes = bytes;
+        self
+    }
+
+    /// Uses these workflows in place of those that `workflow!` registered.
+    pub fn workflows(mut self, workflows: impl IntoIterator<Item = Workflow>) -> Self {
+        self.workflows = Some(workflows.into_iter().collect());
+        self
+    }
+
+    /// Submits, waits and controls only: other processes run what it submits.
+    pub fn client_only(mut self) -> Self {
+        self.role = Role::Client;
+        self
+    }
+
+    /// Builds an executor on a back end that is open already.
+    ///
+    /// # Errors
+    ///
+    /// A setting that is not allowed, a workflow that is not well formed, a store that failed.
+    pub async fn build_on(self, backend: B) -> Result<UnifiedExecutor<B>, ExecutorError> {
+        self.config.validate()?;
+        let workflows = match self.workflows {
+            Some(workflows) => Workflows::new(workflows)?,
+            None => Workflows::new(registered_workflows()?)?,
+        };
+        let backend: Arc<dyn Backend> = Arc::new(backend);
+        let engine = Engine::start(backend, self.config, workflows, self.role).await?;
+        Ok(UnifiedExecutor::from_engine(engine))
+    }
+}
+
+impl<B: Connect> UnifiedExecutorBuilder<B> {
+    /// Sets the address of the store.
+    pub fn database_url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Opens the store and builds the executor.
+    ///
+    /// # Errors
+    ///
+    /// A setting that is missing or not allowed, a workflow that is not well formed, a store that may not be used or does
+    /// not answer.
+    pub async fn build(self) -> Result<UnifiedExecutor<B>, ExecutorError> {
+        self.config.validate()?;
+        let Some(url) = self.url.clone() else {
+            return Err(ExecutorError::Config(ConfigError {
+                field: "database_url",
+                value: "not set".to_owned(),
+                allowed: "the address of a database",
+            }));
+        };
+        let mut options = ConnectOptions::new(url);
+        options.schema.clone_from(&self.schema);
+        options.pool_size = self.config.db_pool_size;
+        let backend = B::connect(options).await?;
+        self.build_on(backend).await
+    }
+}
+
+impl<B: ConnectSchema> UnifiedExecutorBuilder<B> {
+    /// Sets the schema that holds the tenant.
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = Some(schema.into());
+        self
+    }
+}
