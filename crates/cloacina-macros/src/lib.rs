@@ -1,1 +1,179 @@
-//! Under construction.
+//! The macros of Cloacina, a durable workflow engine: [`macro@task`] makes a task of a function, [`workflow!`] makes a
+//! workflow of tasks.
+//!
+//! Use them through `cloacina-core`, which re-exports both: the code they generate names only `::cloacina_core::…`
+//! and the standard library.
+//!
+//! Both report every mistake of one call at once, each at its token. Each has three steps, `parse` (what is written),
+//! `validate` (what is meant) and `expand` (what is compiled).
+
+mod duration;
+mod errors;
+mod fingerprint;
+mod keyed;
+mod rules;
+mod suggest;
+mod task;
+mod workflow;
+
+use proc_macro::TokenStream;
+
+/// Makes a task of a function.
+///
+/// The function stays as it is: call it to test it. Beside it, a type of the same name appears, which stands for the
+/// task in the `dependencies` of other tasks and in [`workflow!`]; one `use` brings both.
+///
+/// ```ignore
+/// use cloacina_core::{Context, TaskError, task};
+/// use serde_json::{Value, json};
+///
+/// #[task(retry_attempts = 3, retry_delay_ms = 200, timeout = "30s")]
+/// async fn extract(context: &mut Context<Value>) -> Result<(), TaskError> {
+///     context.insert("rows", json!([1, 2, 3]))?;
+///     Ok(())
+/// }
+///
+/// #[task(dependencies = [extract])]
+/// async fn load(context: &mut Context<Value>) -> Result<(), TaskError> {
+///     context.insert("loaded", json!(true))?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # The function
+///
+/// An `async fn`, or with the key `blocking` a plain `fn`, anywhere a function of its own may stand: in a module, in
+/// another function, but not as a method. It takes one argument, `&mut Context<Value>`, has no generic parameters, and
+/// returns nothing or a `Result`.
+///
+/// # Keys
+///
+/// All are optional, each may be given once, in any order.
+///
+/// | key | value | default |
+/// |---|---|---|
+/// | `id` | the task's id within its workflow, in quotes | the function's name |
+/// | `dependencies` | a list of the tasks that end before this one starts: paths of task functions, or ids in quotes | none |
+/// | `retry_attempts` | the number of attempts in all, the first included; at least 1 | no retry policy |
+/// | `retry_delay_ms` | milliseconds before the second attempt | as `RetryPolicy` |
+/// | `retry_max_delay_ms` | milliseconds that no delay exceeds; at least 1 | as `RetryPolicy` |
+/// | `retry_backoff` | how delays grow: `"fixed"`, `"linear"` or `"exponential"` | as `RetryPolicy`, which is exponential |
+/// | `retry_factor` | by what exponential delays grow: a number from 1.0 up | 2.0 |
+/// | `retry_jitter` | how delays are spread at random: `"none"`, `"full"` or `"equal"` | as `RetryPolicy` |
+/// | `retry_max_elapsed` | a duration after which no attempt is begun any more | as `RetryPolicy` |
+/// | `retry_on` | the path of a `fn(&TaskError) -> bool` that tells which errors are worth another attempt | as `RetryPolicy` |
+/// | `timeout` | a duration after which an attempt is cut off | the executor's |
+/// | `trigger_rules` | a rule that decides whether the task runs | `all_success` |
+/// | `blocking` | no value: the plain `fn` runs on the pool of blocking threads | not given |
+///
+/// The keys that begin with `retry_` need `retry_attempts`.
+///
+/// **Dependencies.** A path is resolved by rustc, which reports a misspelt one at its place. An id in quotes stands for
+/// a task that this code cannot name; it is looked up when the workflow is built.
+///
+/// **Durations** are whole numbers with the units `h`, `m`, `s` and `ms`, from large to small: `"250ms"`, `"30s"`,
+/// `"1m30s"`. Zero is refused.
+///
+/// ```ignore
+/// # use cloacina_core::{Context, TaskError, task};
+/// # use serde_json::Value;
+/// fn is_worth_it(error: &TaskError) -> bool {
+///     !error.to_string().contains("no such account")
+/// }
+///
+/// #[task(
+///     id = "charge-account",
+///     retry_attempts = 5,
+///     retry_delay_ms = 100,
+///     retry_max_delay_ms = 10_000,
+///     retry_factor = 3.0,
+///     retry_jitter = "full",
+///     retry_max_elapsed = "5m",
+///     retry_on = is_worth_it,
+///     timeout = "1m30s"
+/// )]
+/// async fn charge(context: &mut Context<Value>) -> Result<(), TaskError> {
+///     Ok(())
+/// }
+///
+/// #[task(blocking, dependencies = [charge])]
+/// fn print_receipt(context: &mut Context<Value>) {}
+/// ```
+///
+/// # Trigger rules
+///
+/// A task is decided once all its dependencies have ended. It runs if its rule holds, else it is skipped.
+///
+/// - Over the states of all dependencies: `all_success`, `all_failed`, `all_done`, `one_success`, `one_failed`,
+///   `one_done`, `none_failed`, `none_failed_min_one_success`, `none_skipped`, `all_skipped`,
+///   `all_done_min_one_success`, `always`.
+/// - On one task: `task_success("id")`, `task_failed("id")`, `task_skipped("id")`.
+/// - On a value of the context: `context_value("key", operator, literal)` with `equals`, `not_equals`, `greater_than`,
+///   `less_than`, `contains` or `not_contains`, and `context_value("key", exists)` or `not_exists` without a literal.
+///   Literals are texts in quotes, whole numbers of 64 bits, numbers with a fraction, `true` and `false`.
+/// - `all(…)`, `any(…)` and `none(…)` join any of these, to any depth.
+///
+/// ```ignore
+/// # use cloacina_core::{Context, task};
+/// # use serde_json::Value;
+/// # #[task]
+/// # async fn extract(context: &mut Context<Value>) {}
+/// #[task(
+///     dependencies = [extract],
+///     trigger_rules = all(
+///         all_success,
+///         any(context_value("rows", greater_than, 0), context_value("force", equals, true))
+///     )
+/// )]
+/// async fn load(context: &mut Context<Value>) {}
+///
+/// #[task(dependencies = [extract], trigger_rules = task_failed("extract"))]
+/// async fn call_for_help(context: &mut Context<Value>) {}
+/// ```
+///
+/// # Fingerprint
+///
+/// The workflow's version depends on each task's options, signature and body, as they are written: white space,
+/// comments and the commas that formatters add do not matter, nor do the function's visibility and its other
+/// attributes. Code that the function calls is not part of it.
+#[proc_macro_attribute]
+pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
+    task::expand(&options.into(), item.into()).into()
+}
+
+/// Makes a workflow of tasks and registers it, so that every executor of the program finds it by its name.
+///
+/// ```ignore
+/// # use cloacina_core::{Context, task, workflow};
+/// # use serde_json::Value;
+/// # #[task]
+/// # async fn extract(context: &mut Context<Value>) {}
+/// # mod stages {
+/// #     use super::{Context, Value, extract, task};
+/// #     #[task(dependencies = [extract])]
+/// #     pub(super) async fn load(context: &mut Context<Value>) {}
+/// # }
+/// workflow! {
+///     name: "etl",
+///     description: "nightly load",
+///     tasks: [extract, stages::load],
+/// }
+/// ```
+///
+/// Goes where an item goes, in a module or in a function; what it registers is known from the start of the program.
+///
+/// # Keys
+///
+/// Each may be given once, in any order.
+///
+/// | key | value | |
+/// |---|---|---|
+/// | `name` | the workflow's name in quotes, not empty | required |
+/// | `description` | a text in quotes for those who read lists of workflows | optional |
+/// | `tasks` | the paths of its task functions, at least one, each once | required |
+///
+/// The order of the tasks decides nothing but ties: what runs when follows from their dependencies.
+#[proc_macro]
+pub fn workflow(input: TokenStream) -> TokenStream {
+    workflow::expand(input.into()).into()
+}

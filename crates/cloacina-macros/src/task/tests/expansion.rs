@@ -1,0 +1,213 @@
+use quote::quote;
+
+use super::super::analyse;
+use super::{FUNCTION, output, read};
+use crate::errors::Errors;
+use crate::fingerprint::fingerprint;
+
+#[test]
+fn a_plain_task_expands_to_function_type_and_definition() {
+    let code = quote!(
+        async fn extract(context: &mut Context<Value>) -> R {
+            body()
+        }
+    );
+    let item = quote!(#[doc = " Reads."] pub(crate) #code);
+    let print = fingerprint(&quote!(), &code);
+    let mut errors = Errors::default();
+    let output = analyse(&quote!(), item.clone(), &mut errors);
+    let meta = quote!(<Self as ::cloacina_core::TaskDefinition>::META);
+    let expected = quote! {
+        #item
+        #[doc = "Stands for the task [`extract`](fn@extract) in `dependencies` and in `workflow!`."]
+        #[allow(non_camel_case_types)]
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct extract {}
+
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl ::cloacina_core::TaskDefinition for extract {
+            const META: ::cloacina_core::TaskMeta = ::cloacina_core::TaskMeta {
+                id: "extract",
+                dependencies: &[],
+                fingerprint: #print,
+            };
+
+            fn task() -> ::cloacina_core::Task {
+                ::cloacina_core::Task::new(#meta.id, |context, _run| {
+                    ::std::boxed::Box::pin(async move { extract(context).await })
+                })
+                .fingerprint(#meta.fingerprint)
+            }
+        }
+    };
+    assert_eq!(output.to_string(), expected.to_string());
+}
+
+#[test]
+fn a_blocking_task_calls_its_function_directly() {
+    let output = output("blocking", "fn f(c: &mut Context<Value>) {}");
+    let meta = "<Selfas::cloacina_core::TaskDefinition>::META";
+    let call = format!("::cloacina_core::Task::blocking({meta}.id,|context,_run|f(context))");
+    assert!(output.contains(&call), "{output}");
+}
+
+#[test]
+fn each_retry_option_becomes_its_call() {
+    let retry = "::cloacina_core::RetryPolicy::new(3u32)";
+    let cases = [
+        ("retry_attempts = 3", format!(".retry({retry})")),
+        (
+            "retry_attempts = 3, retry_delay_ms = 1500",
+            format!(
+                ".retry({retry}.initial_delay(::core::time::Duration::new(1u64,500000000u32)))"
+            ),
+        ),
+        (
+            "retry_max_delay_ms = 2000, retry_attempts = 3",
+            format!(".retry({retry}.max_delay(::core::time::Duration::new(2u64,0u32)))"),
+        ),
+        (
+            "retry_attempts = 3, retry_max_elapsed = \"5m\"",
+            format!(".retry({retry}.max_elapsed(::core::time::Duration::new(300u64,0u32)))"),
+        ),
+        (
+            "retry_attempts = 3, retry_backoff = \"fixed\"",
+            format!(".retry({retry}.backoff(::cloacina_core::Backoff::Fixed))"),
+        ),
+        (
+            "retry_attempts = 3, retry_backoff = \"linear\"",
+            format!(".retry({retry}.backoff(::cloacina_core::Backoff::Linear))"),
+        ),
+        (
+            "retry_attempts = 3, retry_backoff = \"exponential\"",
+            format!(
+                ".retry({retry}.backoff(::cloacina_core::Backoff::Exponential{{factor:2f64}}))"
+            ),
+        ),
+        (
+            "retry_attempts = 3, retry_factor = 1.5",
+            format!(
+                ".retry({retry}.backoff(::cloacina_core::Backoff::Exponential{{factor:1.5f64}}))"
+            ),
+        ),
+        (
+            "retry_attempts = 3, retry_factor = 3",
+            format!(
+                ".retry({retry}.backoff(::cloacina_core::Backoff::Exponential{{factor:3f64}}))"
+            ),
+        ),
+        (
+            "retry_attempts = 3, retry_jitter = \"none\"",
+            format!(".retry({retry}.jitter(::cloacina_core::Jitter::None))"),
+        ),
+        (
+            "retry_attempts = 3, retry_jitter = \"full\"",
+            format!(".retry({retry}.jitter(::cloacina_core::Jitter::Full))"),
+        ),
+        (
+            "retry_attempts = 3, retry_jitter = \"equal\"",
+            format!(".retry({retry}.jitter(::cloacina_core::Jitter::Equal))"),
+        ),
+        (
+            "retry_attempts = 3, retry_on = retry::on::<A, B>",
+            format!(".retry({retry}.retry_on(retry::on::<A,B>))"),
+        ),
+    ];
+    for (options, expected) in cases {
+        let output = output(options, FUNCTION);
+        assert!(output.contains(&expected), "{options}: {output}");
+    }
+}
+
+#[test]
+fn timeout_and_rule_become_their_calls() {
+    let cases = [
+        ("timeout = \"1m30s\"", ".timeout(::core::time::Duration::new(90u64,0u32))"),
+        (
+            "trigger_rules = all(all_done)",
+            ".trigger_rules(::cloacina_core::TriggerRule::all([\
+             ::cloacina_core::TriggerRule::AllDone]))",
+        ),
+    ];
+    for (options, expected) in cases {
+        let output = output(options, FUNCTION);
+        assert!(output.contains(expected), "{options}: {output}");
+    }
+}
+
+#[test]
+fn what_is_not_given_is_not_called() {
+    let output = output("", FUNCTION);
+    for method in ["retry", "timeout", "trigger_rules", "depends_on"] {
+        assert!(!output.contains(&format!(".{method}(")), "{output}");
+    }
+}
+
+#[test]
+fn dependencies_are_paths_or_ids() {
+    let output = output("dependencies = [extract, \"an-id\", a::b, ::c::d,]", FUNCTION);
+    let id = |path: &str| format!("<{path}as::cloacina_core::TaskDefinition>::META.id");
+    let expected =
+        format!("dependencies:&[{},\"an-id\",{},{}]", id("extract"), id("a::b"), id("::c::d"));
+    assert!(output.contains(&expected), "{output}");
+    let call =
+        ".depends_on(<Selfas::cloacina_core::TaskDefinition>::META.dependencies.iter().copied())";
+    assert!(output.contains(call), "{output}");
+}
+
+#[test]
+fn the_id_is_the_name_or_what_is_given() {
+    assert!(output("id = \"other\"", FUNCTION).contains("id:\"other\""));
+    let raw = output("", "async fn r#type(context: &mut Context<Value>) {}");
+    assert!(raw.contains("id:\"type\""), "{raw}");
+    assert!(raw.contains("structr#type{}"), "{raw}");
+}
+
+#[test]
+fn conditional_compilation_and_hiding_reach_the_type() {
+    let output = output("", &format!("#[cfg(x)] #[doc(hidden)] #[inline] {FUNCTION}"));
+    assert_eq!(output.matches("#[cfg(x)]").count(), 3, "{output}");
+    assert_eq!(output.matches("#[doc(hidden)]").count(), 2, "{output}");
+    assert_eq!(output.matches("#[inline]").count(), 1, "{output}");
+}
+
+#[test]
+fn the_fingerprint_leaves_docs_visibility_and_layout_out() {
+    let print = |options: &str, item: &str| {
+        let output = output(options, item);
+        let (_, rest) = output.split_once("fingerprint:\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let one = print("timeout = \"1s\"", FUNCTION);
+    let formatted = "/// Docs.\npub async fn f(\n  context: &mut Context<Value>,\n) {\n  // why\n}";
+    assert_eq!(one, print("timeout=\"1s\",", formatted));
+    assert_ne!(one, print("timeout = \"2s\"", FUNCTION));
+    assert_ne!(one, print("timeout = \"1s\"", "async fn f(context: &mut Context<Value>) { g() }"));
+}
+
+#[test]
+fn a_task_with_mistakes_leaves_a_stub() {
+    let (output, errors) = read("timout = 1, id = \"x\", dependencies = [a]", FUNCTION);
+    assert_eq!(errors.len(), 1);
+    assert!(output.contains("asyncfnf(context:&mutContext<Value>){}"), "{output}");
+    assert!(output.contains("structf{}"), "{output}");
+    assert!(output.contains("id:\"x\""), "{output}");
+    assert!(output.contains("<aas::cloacina_core::TaskDefinition>::META.id"), "{output}");
+    assert!(output.contains("{::core::unreachable!()}"), "{output}");
+    assert!(!output.contains("Task::new"), "{output}");
+}
+
+#[test]
+fn a_missing_body_is_supplied_and_a_method_stays_alone() {
+    let (output, _) = read("", "async fn f(context: &mut Context<Value>);");
+    assert!(output.contains("asyncfnf(context:&mutContext<Value>){::core::unreachable!()}"));
+    let (output, _) = read("", "async fn f(&self) {}");
+    assert_eq!(output, "#[allow(dead_code)]asyncfnf(&self){}");
+}
+
+#[test]
+fn what_is_no_function_stays_as_it_is() {
+    let (output, _) = read("", "struct X;");
+    assert_eq!(output, "structX;");
+}

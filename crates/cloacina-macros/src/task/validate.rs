@@ -1,0 +1,326 @@
+//! What is meant: values in range, names that exist, keys that go together, and a signature that can be called.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{ExprPath, FnArg, Lit, LitInt, LitStr, Safety, Type};
+
+use super::parse::{Dependency, Function, Options};
+use crate::errors::Errors;
+use crate::keyed::{self, Arg};
+use crate::rules::Rule;
+use crate::{duration, suggest};
+
+/// How delays grow, with the variant of `Backoff` that each name stands for.
+const BACKOFFS: [(&str, &str); 3] =
+    [("fixed", "Fixed"), ("linear", "Linear"), (EXPONENTIAL, "Exponential")];
+
+const EXPONENTIAL: &str = "exponential";
+
+/// The factor of `exponential` when none is given.
+const DEFAULT_FACTOR: f64 = 2.0;
+
+/// How delays are spread, with the variant of `Jitter` that each name stands for.
+const JITTERS: [(&str, &str); 3] = [("none", "None"), ("full", "Full"), ("equal", "Equal")];
+
+/// A task, ready to be expanded if no error was found.
+pub(super) struct Task<'a> {
+    pub(super) id: String,
+    pub(super) dependencies: Vec<&'a Dependency>,
+    pub(super) retry: Option<Retry<'a>>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) trigger_rules: Option<&'a Rule>,
+    pub(super) arguments: Vec<Argument<'a>>,
+    pub(super) blocking: bool,
+}
+
+/// The retry policy: what was given of it.
+pub(super) struct Retry<'a> {
+    pub(super) attempts: u32,
+    pub(super) delay: Option<Duration>,
+    pub(super) max_delay: Option<Duration>,
+    pub(super) backoff: Option<Backoff>,
+    pub(super) jitter: Option<&'static str>,
+    pub(super) max_elapsed: Option<Duration>,
+    pub(super) retry_on: Option<&'a ExprPath>,
+}
+
+/// The name of the variant of `Backoff`, and the factor where it has one.
+pub(super) struct Backoff {
+    pub(super) variant: &'static str,
+    pub(super) factor: Option<f64>,
+}
+
+/// What the function takes, in order. Further kinds are recognised by their type.
+pub(super) enum Argument<'a> {
+    /// `&mut Context<..>`, with its type.
+    Context(&'a Type),
+}
+
+/// Checks the attribute and the function; mistakes go to `errors`, and what is in order is returned.
+pub(super) fn task<'a>(
+    options: &'a Options,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Task<'a> {
+    let id = id(options, function, errors);
+    let arguments = signature(options, function, errors);
+    Task {
+        dependencies: dependencies(&id, options, function, errors),
+        retry: retry(options, errors),
+        timeout: period(options.timeout.as_ref(), errors),
+        trigger_rules: options.trigger_rules.as_ref(),
+        blocking: options.key("blocking").is_some(),
+        arguments,
+        id,
+    }
+}
+
+fn id(options: &Options, function: &Function, errors: &mut Errors) -> String {
+    match &options.id {
+        Some(id) if id.value.value().is_empty() => {
+            errors.at(id.value.span(), "the id of a task cannot be empty");
+            String::new()
+        }
+        Some(id) => id.value.value(),
+        None => function.sig.ident.unraw().to_string(),
+    }
+}
+
+/// Returns the dependencies without those that are given twice, empty, or the task itself.
+fn dependencies<'a>(
+    id: &str,
+    options: &'a Options,
+    function: &Function,
+    errors: &mut Errors,
+) -> Vec<&'a Dependency> {
+    let mut seen = HashSet::new();
+    let mut valid = Vec::new();
+    for dependency in &options.dependencies {
+        let (name, itself, tokens) = match dependency {
+            Dependency::Path(path) => {
+                (keyed::path_text(path), path.is_ident(&function.sig.ident), path.to_token_stream())
+            }
+            Dependency::Id(text) => {
+                let name = text.value();
+                let itself = name == id;
+                (format!("{name:?}"), itself, text.to_token_stream())
+            }
+        };
+        if name == "\"\"" {
+            errors.on(tokens, "the id of a task cannot be empty");
+        } else if itself {
+            errors.on(tokens, format!("task `{id}` depends on itself"));
+        } else if !seen.insert(name.clone()) {
+            errors.on(tokens, format!("dependency `{name}` is given twice"));
+        } else {
+            valid.push(dependency);
+        }
+    }
+    valid
+}
+
+fn retry<'a>(options: &'a Options, errors: &mut Errors) -> Option<Retry<'a>> {
+    if options.key("retry_attempts").is_none() {
+        for key in options.seen.iter().filter(|key| key.to_string().starts_with("retry_")) {
+            errors.at(key.span(), format!("`{key}` needs `retry_attempts`"));
+        }
+    }
+    let retry = Retry {
+        attempts: options.retry_attempts.as_ref().map_or(0, |given| attempts(given, errors)),
+        delay: millis(options.retry_delay_ms.as_ref(), errors),
+        max_delay: millis(options.retry_max_delay_ms.as_ref(), errors),
+        backoff: backoff(options, errors),
+        jitter: options.retry_jitter.as_ref().and_then(|given| choice(given, &JITTERS, errors)),
+        max_elapsed: period(options.retry_max_elapsed.as_ref(), errors),
+        retry_on: options.retry_on.as_ref(),
+    };
+    let max = options.retry_max_delay_ms.as_ref();
+    if let (Some(max), Some(longest)) = (max, retry.max_delay) {
+        let first = retry.delay.unwrap_or_default();
+        if longest.is_zero() {
+            errors.at(max.value.span(), "`retry_max_delay_ms` must be at least 1");
+        } else if longest < first {
+            let text = "`retry_max_delay_ms` is less than `retry_delay_ms`";
+            errors.at(max.value.span(), text);
+        }
+    }
+    options.key("retry_attempts").map(|_| retry)
+}
+
+fn attempts(given: &Arg<LitInt>, errors: &mut Errors) -> u32 {
+    match given.value.base10_parse() {
+        Ok(0) => {
+            let text = "`retry_attempts` counts the first attempt too: it must be at least 1";
+            errors.at(given.value.span(), text);
+            0
+        }
+        Ok(attempts) => attempts,
+        Err(_) => {
+            let text = format!("`retry_attempts` must be at most {}", u32::MAX);
+            errors.at(given.value.span(), text);
+            0
+        }
+    }
+}
+
+fn millis(given: Option<&Arg<LitInt>>, errors: &mut Errors) -> Option<Duration> {
+    let given = given?;
+    match given.value.base10_parse() {
+        Ok(millis) => Some(Duration::from_millis(millis)),
+        Err(_) => {
+            let text = format!("`{}` must be at most {} milliseconds", given.key, u64::MAX);
+            errors.at(given.value.span(), text);
+            None
+        }
+    }
+}
+
+fn period(given: Option<&Arg<LitStr>>, errors: &mut Errors) -> Option<Duration> {
+    let given = given?;
+    match duration::parse(&given.value.value()) {
+        Ok(duration) => Some(duration),
+        Err(text) => {
+            errors.at(given.value.span(), text);
+            None
+        }
+    }
+}
+
+fn backoff(options: &Options, errors: &mut Errors) -> Option<Backoff> {
+    let name = match &options.retry_backoff {
+        Some(given) => Some(choice(given, &BACKOFFS, errors)?),
+        None => None,
+    };
+    let factor = options.retry_factor.as_ref();
+    let variant = name.unwrap_or("Exponential");
+    if variant != "Exponential" {
+        if let Some(factor) = factor {
+            let text = format!(
+                "`retry_factor` needs `retry_backoff = \"{EXPONENTIAL}\"`, which is the default"
+            );
+            errors.at(factor.key.span(), text);
+        }
+        return Some(Backoff { variant, factor: None });
+    }
+    if name.is_none() && factor.is_none() {
+        return None;
+    }
+    let factor = factor.map_or(DEFAULT_FACTOR, |given| growth(given, errors));
+    Some(Backoff { variant, factor: Some(factor) })
+}
+
+fn growth(given: &Arg<Lit>, errors: &mut Errors) -> f64 {
+    let factor = match &given.value {
+        Lit::Float(value) => value.base10_parse::<f64>().ok(),
+        Lit::Int(value) => value.base10_parse::<f64>().ok(),
+        _ => None,
+    };
+    match factor {
+        Some(factor) if factor.is_finite() && factor >= 1.0 => factor,
+        _ => {
+            errors.at(given.value.span(), "`retry_factor` must be a finite number from 1.0 up");
+            DEFAULT_FACTOR
+        }
+    }
+}
+
+/// Returns the variant that a name stands for.
+fn choice(
+    given: &Arg<LitStr>,
+    names: &[(&'static str, &'static str)],
+    errors: &mut Errors,
+) -> Option<&'static str> {
+    let text = given.value.value();
+    let known = names.iter().find(|(name, _)| *name == text);
+    if known.is_none() {
+        let allowed: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let what = format!("`{}`", given.key);
+        errors.at(given.value.span(), suggest::unknown(&what, &text, &allowed));
+    }
+    known.map(|(_, variant)| *variant)
+}
+
+/// Checks that the generated code can call the function, and returns what it takes.
+fn signature<'a>(
+    options: &Options,
+    function: &'a Function,
+    errors: &mut Errors,
+) -> Vec<Argument<'a>> {
+    let sig = &function.sig;
+    let name = &sig.ident;
+    match (&sig.asyncness, options.key("blocking")) {
+        (Some(token), Some(_)) => {
+            let text = format!("task `{name}` is `blocking`, so it must be a plain `fn`");
+            errors.at(token.span, text);
+        }
+        (None, None) => {
+            let text = format!(
+                "task `{name}` must be an `async fn`; a plain `fn` takes `#[task(blocking)]`"
+            );
+            errors.at(sig.fn_token.span, text);
+        }
+        _ => {}
+    }
+    if !sig.generics.params.is_empty() {
+        errors.on(&sig.generics, format!("task `{name}` cannot have generic parameters"));
+    }
+    if let Some(clause) = &sig.generics.where_clause {
+        errors.on(clause, format!("task `{name}` cannot have a `where` clause"));
+    }
+    if let Safety::Unsafe(token) = &sig.safety {
+        errors.at(token.span, format!("task `{name}` cannot be `unsafe`"));
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.on(variadic, format!("task `{name}` cannot be variadic"));
+    }
+    if !function.has_body {
+        errors.at(name.span(), format!("task `{name}` has no body"));
+    }
+    arguments(function, errors)
+}
+
+fn arguments<'a>(function: &'a Function, errors: &mut Errors) -> Vec<Argument<'a>> {
+    let sig = &function.sig;
+    let name = &sig.ident;
+    let mut arguments = Vec::new();
+    for (index, argument) in sig.inputs.iter().enumerate() {
+        match argument {
+            FnArg::Receiver(receiver) => {
+                let text = format!(
+                    "task `{name}` cannot take `self`: a task is a function of its own, not a method"
+                );
+                errors.on(receiver, text);
+            }
+            FnArg::Typed(typed) if index > 0 => {
+                let text = format!("task `{name}` takes one argument, `&mut Context<..>`");
+                errors.on(typed, text);
+            }
+            FnArg::Typed(typed) if is_context(&typed.ty) => {
+                arguments.push(Argument::Context(&typed.ty));
+            }
+            FnArg::Typed(typed) => {
+                let text = format!("task `{name}` takes `&mut Context<..>`");
+                errors.on(&typed.ty, text);
+            }
+        }
+    }
+    if sig.inputs.is_empty() && sig.variadic.is_none() {
+        let text = format!("task `{name}` takes one argument, `&mut Context<..>`");
+        errors.at(sig.paren_token.span.span(), text);
+    }
+    arguments
+}
+
+/// Tells whether a type is a mutable reference. What it refers to is rustc's to check: it may be an alias.
+fn is_context(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => reference.mutability.is_some(),
+        Type::Group(group) => is_context(&group.elem),
+        Type::Paren(paren) => is_context(&paren.elem),
+        _ => false,
+    }
+}

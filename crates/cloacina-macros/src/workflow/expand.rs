@@ -1,0 +1,47 @@
+//! What is compiled: one anonymous constant that registers the workflow.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{LitStr, Path};
+
+use super::parse::Workflow;
+
+/// Expands a workflow in which no error was found.
+pub(super) fn registration(name: &LitStr, workflow: &Workflow) -> TokenStream {
+    let description = workflow.description.as_ref().map(|given| {
+        let text = &given.value;
+        quote!(.description(#text))
+    });
+    let tasks = workflow.tasks.iter().map(|path| {
+        let task = associated(path, &quote!(task()));
+        quote!(.task(#task))
+    });
+    quote! {
+        const _: () = {
+            ::cloacina_core::__private::inventory::submit! {
+                ::cloacina_core::Registration::new(#name, || {
+                    ::cloacina_core::Workflow::builder(#name)
+                        #description
+                        #(#tasks)*
+                        .build()
+                })
+            }
+        };
+    }
+}
+
+/// Expands a workflow with errors: rustc still resolves its tasks, so that misspelt ones are reported too.
+pub(super) fn stub(workflow: &Workflow) -> TokenStream {
+    let metas = workflow.tasks.iter().map(|path| associated(path, &quote!(META)));
+    quote! {
+        const _: () = {
+            #(let _ = #metas;)*
+        };
+    }
+}
+
+/// Returns an item of a task's `TaskDefinition`, at the path's place in the source.
+fn associated(path: &Path, item: &TokenStream) -> TokenStream {
+    quote_spanned!(path.span()=> <#path as ::cloacina_core::TaskDefinition>::#item)
+}

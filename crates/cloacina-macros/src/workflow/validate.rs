@@ -1,0 +1,31 @@
+//! What is meant: a name, and tasks, each once. The graph itself is checked where all tasks are known.
+
+use std::collections::HashSet;
+
+use proc_macro2::Span;
+
+use super::parse::Workflow;
+use crate::errors::Errors;
+use crate::keyed;
+
+/// Checks the input; mistakes go to `errors`.
+pub(super) fn workflow(workflow: &Workflow, errors: &mut Errors) {
+    for key in ["name", "tasks"] {
+        if !workflow.seen.iter().any(|seen| seen == key) {
+            errors.at(Span::call_site(), format!("key `{key}` is missing"));
+        }
+    }
+    if let Some(name) = workflow.name.as_ref().filter(|name| name.value.value().is_empty()) {
+        errors.at(name.value.span(), "the name of a workflow cannot be empty");
+    }
+    if let Some(span) = workflow.list.filter(|_| !workflow.lists_any) {
+        errors.at(span, "a workflow needs at least one task");
+    }
+    let mut seen = HashSet::new();
+    for path in &workflow.tasks {
+        let text = keyed::path_text(path);
+        if !seen.insert(text.clone()) {
+            errors.on(path, format!("task `{text}` is listed twice"));
+        }
+    }
+}
