@@ -1,1 +1,10 @@
-//! Under construction.
+//! What tests of Cloacina are made of.
+//!
+//! - [`MemoryBackend`] is the reference model of a [`Backend`](cloacina_core::Backend): slow to nothing, kept as plain
+//!   as possible, and the judge of what the contract means.
+//! - [`conformance`] is the suite that every back end passes; [`conformance_suite!`] turns it into tests.
+//! - [`differential`] compares two back ends on random sequences of operations.
+
+pub mod memory;
+
+pub use memory::MemoryBackend;

@@ -1,0 +1,122 @@
+//! Leases, and what happens to what a worker owned.
+
+use chrono::{DateTime, Utc};
+use cloacina_core::backend::{
+    AttemptRecord, AttemptStart, AttemptState, Burial, EventKind, Heartbeat, NewWorker,
+    ProofOfDeath, Pulse, Release,
+};
+use cloacina_core::{ExecutionId, WorkerId};
+
+use super::store::{Execution, HandleId, State, Worker, later};
+
+impl State {
+    pub(super) fn register_worker(&mut self, handle: HandleId, worker: &NewWorker) {
+        let expires_at = later(self.now(), worker.lease_ttl);
+        self.workers.insert(worker.id, Worker { handle, expires_at });
+    }
+
+    pub(super) fn heartbeat(&mut self, beat: &Heartbeat) -> Pulse {
+        let now = self.now();
+        let Some(worker) = self.workers.get_mut(&beat.worker) else { return Pulse::Buried };
+        worker.expires_at = later(now, beat.lease_ttl);
+        for running in &beat.running {
+            let started_at = self.time_of(running.attempt.started);
+            self.change(running.execution, |execution| {
+                let over = execution.record.status.is_terminal();
+                if !over && execution.is_owned_by(beat.worker, running.epoch) {
+                    execution.begin(&running.attempt, running.epoch, started_at);
+                }
+            });
+        }
+        let has_lease =
+            |(id, worker): &(&WorkerId, &Worker)| **id != beat.worker && worker.expires_at > now;
+        let peers = self.workers.iter().filter(has_lease).count();
+        Pulse::Alive { peers: u32::try_from(peers).unwrap_or(u32::MAX) }
+    }
+
+    pub(super) fn retire_worker(&mut self, worker: WorkerId) {
+        let now = self.now();
+        for id in self.owned_by(worker) {
+            self.change(id, |execution| execution.give_back(AttemptState::Released, now));
+        }
+        self.workers.remove(&worker);
+    }
+
+    pub(super) fn bury_dead_workers(&mut self, by: WorkerId) -> Vec<Burial> {
+        let now = self.now();
+        let dead: Vec<_> = self
+            .workers
+            .iter()
+            .filter(|(id, _)| **id != by)
+            .filter_map(|(id, worker)| Some((*id, self.proof_of_death(worker, now)?)))
+            .collect();
+        dead.into_iter().map(|(worker, proof)| self.bury(worker, proof, now)).collect()
+    }
+
+    fn proof_of_death(&self, worker: &Worker, now: DateTime<Utc>) -> Option<ProofOfDeath> {
+        if !self.is_open(worker.handle) {
+            Some(ProofOfDeath::Lock)
+        } else if worker.expires_at <= now {
+            Some(ProofOfDeath::Lease)
+        } else {
+            None
+        }
+    }
+
+    fn bury(&mut self, worker: WorkerId, proof: ProofOfDeath, now: DateTime<Utc>) -> Burial {
+        let mut executions = 0;
+        for id in self.owned_by(worker) {
+            executions += 1;
+            self.change(id, |execution| {
+                execution.give_back(AttemptState::Lost, now);
+                execution.record.takeovers += 1;
+                execution.note(now, EventKind::Recovered, format!("worker {worker} died"));
+            });
+        }
+        self.workers.remove(&worker);
+        Burial { worker, proof, executions }
+    }
+
+    fn owned_by(&self, worker: WorkerId) -> Vec<ExecutionId> {
+        self.index.owned.get(&worker).into_iter().flatten().copied().collect()
+    }
+
+    pub(super) fn release(&mut self, releases: &[Release]) {
+        let now = self.now();
+        for release in releases {
+            self.change(release.execution, |execution| {
+                let over = execution.record.status.is_terminal();
+                if !over && execution.is_owned_by(release.worker, release.epoch) {
+                    execution.give_back(AttemptState::Released, now);
+                }
+            });
+        }
+    }
+}
+
+impl Execution {
+    /// Leaves it without an owner; the attempts that ran come to that end.
+    fn give_back(&mut self, running_become: AttemptState, now: DateTime<Utc>) {
+        self.record.owner = None;
+        for attempt in self.attempts.values_mut().filter(|it| it.state == AttemptState::Running) {
+            attempt.state = running_become;
+            attempt.ended_at = Some(now);
+        }
+    }
+
+    /// Records that an attempt runs, unless it is on record already.
+    pub(super) fn begin(&mut self, start: &AttemptStart, epoch: u64, started_at: DateTime<Utc>) {
+        let key = (start.task.clone(), start.attempt, epoch);
+        self.attempts.entry(key).or_insert_with(|| AttemptRecord {
+            task: start.task.clone(),
+            attempt: start.attempt,
+            epoch,
+            state: AttemptState::Running,
+            company: start.company,
+            error: None,
+            started_at,
+            ended_at: None,
+            retry_at: None,
+        });
+    }
+}
