@@ -283,14 +283,6 @@ impl Context<Value> {
         }
         Ok(text)
     }
-
-    pub(crate) fn values(&self) -> &BTreeMap<String, Value> {
-        &self.values
-    }
-
-    pub(crate) fn into_values(self) -> BTreeMap<String, Value> {
-        self.values
-    }
 }
 
 pub(crate) fn check_depth(values: &BTreeMap<String, Value>) -> Result<(), ContextError> {

@@ -158,11 +158,6 @@ impl Dag {
         self.order.len()
     }
 
-    /// Returns the tasks on which nothing depends, ascending.
-    pub(crate) fn leaves(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.len()).filter(|&ordinal| self.dependents[ordinal].is_empty()).map(to_ordinal)
-    }
-
     /// Reports whether there is a path from one task to another.
     pub(crate) fn is_ancestor(&self, ancestor: u32, of: u32) -> bool {
         let mut seen = std::collections::HashSet::new();

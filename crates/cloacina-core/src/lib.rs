@@ -19,6 +19,8 @@ mod status;
 mod task;
 mod workflow;
 
+pub use cloacina_macros::{task, workflow};
+
 pub use backend::{Backend, BackendError, Connect, ConnectOptions, ConnectSchema, ExecutionQuery};
 pub use config::{ConfigError, ExecutorConfig};
 pub use context::{Context, ContextError, MAX_DEPTH};

@@ -317,7 +317,9 @@ impl View<'_> {
         let mut blamed = BTreeSet::new();
         for (id, state) in self.dependencies.iter().filter(|(id, _)| wanted(id)) {
             match state {
-                Dependency::Failed => drop(blamed.insert(id.clone())),
+                Dependency::Failed => {
+                    blamed.insert(id.clone());
+                }
                 Dependency::UpstreamFailed(roots) => blamed.extend(roots.iter().cloned()),
                 Dependency::Completed | Dependency::Skipped => {}
             }

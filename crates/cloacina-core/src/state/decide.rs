@@ -168,7 +168,7 @@ impl ExecutionState {
         for &parent in &self.workflow.dag().dependencies[ordinal as usize] {
             match self.dependency(parent) {
                 Dependency::Failed => {
-                    drop(roots.insert(self.workflow.task_at(parent).id().clone()))
+                    roots.insert(self.workflow.task_at(parent).id().clone());
                 }
                 Dependency::UpstreamFailed(further) => roots.extend(further),
                 Dependency::Completed | Dependency::Skipped => {}
