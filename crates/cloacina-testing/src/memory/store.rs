@@ -1,6 +1,6 @@
 //! The rows, their indexes and the clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(super) struct Execution {
     /// By task, number and epoch.
     pub(super) attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     pub(super) events: Vec<EventRecord>,
+    /// What owners said under which epoch, so that a repeated checkpoint does not say it twice.
+    pub(super) said: HashSet<(u64, EventKind, Option<TaskId>, String)>,
 }
 
 /// Where to look instead of through all executions. Derived from the records alone.
@@ -188,8 +190,15 @@ impl Execution {
         self.record.owner == Some(worker) && self.record.epoch == epoch
     }
 
-    pub(super) fn log(&mut self, at: DateTime<Utc>, event: NewEvent) {
+    fn log(&mut self, at: DateTime<Utc>, event: NewEvent) {
         self.events.push(EventRecord { execution: self.record.id, at, event });
+    }
+
+    /// Records an event of an owner, once.
+    pub(super) fn say(&mut self, at: DateTime<Utc>, epoch: u64, event: NewEvent) {
+        if self.said.insert((epoch, event.kind, event.task.clone(), event.detail.clone())) {
+            self.log(at, event);
+        }
     }
 
     /// Records an event that the store itself has to tell.
