@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::driver::Order;
 use super::Engine;
+use super::driver::Order;
 use crate::backend::{ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse};
 use crate::{BackendError, ExecutionId, WorkerId};
 

@@ -14,7 +14,7 @@ use super::{Fixture, all, checkpoint, execution};
 async fn not_closed(handle: &dyn Backend, id: ExecutionId, worker: WorkerId) -> Vec<String> {
     let lease_ttl = Duration::from_secs(60);
     let new = NewWorker { id: worker, lease_ttl };
-    let beat = Heartbeat { worker, lease_ttl, running: Vec::new() };
+    let beat = Heartbeat { worker, lease_ttl };
     let request = ClaimRequest { worker, limit: 1, scope: ClaimScope::Executions(vec![id]) };
     let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
     let answers = [

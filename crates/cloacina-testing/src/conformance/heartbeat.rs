@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use cloacina_core::backend::{AttemptState, Company, Heartbeat, NewWorker, Pulse, RunningAttempt};
-use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
+use cloacina_core::WorkerId;
+use cloacina_core::backend::{Heartbeat, NewWorker, Pulse};
 
-use super::{Fixture, attempt_failure, attempt_start, checkpoint};
+use super::Fixture;
 
 const LONG: Duration = Duration::from_secs(3_600);
 
 fn beat(worker: WorkerId) -> Heartbeat {
-    Heartbeat { worker, lease_ttl: LONG, running: Vec::new() }
-}
-
-fn running(execution: ExecutionId, epoch: u64) -> RunningAttempt {
-    RunningAttempt { execution, epoch, attempt: attempt_start("load", 1) }
+    Heartbeat { worker, lease_ttl: LONG }
 }
 
 async fn pulse(fx: &Fixture, beat: &Heartbeat) -> Pulse {
@@ -79,85 +75,4 @@ pub async fn heartbeat_of_a_buried_worker_says_buried(fx: &Fixture) {
     let dead = fx.doomed_worker().await;
     fx.bury(dead).await;
     assert_eq!(pulse(fx, &beat(dead)).await, Pulse::Buried, "a buried worker was alive again");
-}
-
-/// Catches attempts that a heartbeat drops or alters.
-pub async fn heartbeat_shows_a_running_attempt(fx: &Fixture) {
-    let me = fx.worker().await;
-    let id = fx.submit_owned(me).await;
-    let mut attempt = attempt_start("load", 3);
-    attempt.company = Company::Alone;
-    let running = vec![RunningAttempt { execution: id, epoch: 1, attempt }];
-    pulse(fx, &Heartbeat { running, ..beat(me) }).await;
-
-    let attempts = fx.load(id).await.attempts;
-    assert_eq!(attempts.len(), 1, "the running attempt is not on record: {attempts:?}");
-    let row = &attempts[0];
-    assert_eq!(
-        (row.task.as_str(), row.attempt, row.epoch),
-        ("load", 3, 1),
-        "it is another attempt"
-    );
-    assert_eq!(row.state, AttemptState::Running, "an attempt that began does not run");
-    assert_eq!(row.company, Company::Alone, "its company was not kept");
-    assert_eq!((&row.error, row.ended_at, row.retry_at), (&None, None, None), "it has ended");
-}
-
-/// Catches a repeated beat that doubles the attempt.
-pub async fn heartbeat_repeated_shows_an_attempt_once(fx: &Fixture) {
-    let me = fx.worker().await;
-    let id = fx.submit_owned(me).await;
-    let both = vec![running(id, 1), running(id, 1)];
-    let beat = Heartbeat { running: both, ..beat(me) };
-    pulse(fx, &beat).await;
-    let first = fx.load(id).await.attempts;
-    pulse(fx, &beat).await;
-    assert_eq!(first.len(), 1, "one attempt that a beat names twice has {} rows", first.len());
-    assert_eq!(fx.load(id).await.attempts, first, "a repeated heartbeat changed the attempts");
-}
-
-/// Catches a heartbeat without the fence, and one that gives up at the first attempt that it passes over.
-pub async fn heartbeat_passes_over_what_the_worker_does_not_own(fx: &Fixture) {
-    let (me, other) = (fx.worker().await, fx.worker().await);
-    let mine = fx.submit_owned(me).await;
-    let mine_in_another_epoch = fx.submit_owned(me).await;
-    let theirs = fx.submit_owned(other).await;
-    let free = fx.submit_free().await;
-    let running = vec![
-        running(mine_in_another_epoch, 2),
-        running(theirs, 1),
-        running(free, 0),
-        running(ExecutionId::new(), 1),
-        running(mine, 1),
-    ];
-    pulse(fx, &Heartbeat { running, ..beat(me) }).await;
-    for (id, rows, whose) in [
-        (mine, 1, "the worker's own execution"),
-        (mine_in_another_epoch, 0, "an execution under another epoch"),
-        (theirs, 0, "another worker's execution"),
-        (free, 0, "an execution that nobody owns"),
-    ] {
-        let attempts = fx.load(id).await.attempts;
-        assert_eq!(attempts.len(), rows, "{whose} has {} attempts on record", attempts.len());
-    }
-}
-
-/// Catches a late heartbeat that turns a failed attempt back into a running one.
-pub async fn heartbeat_does_not_revive_a_failed_attempt(fx: &Fixture) {
-    let me = fx.worker().await;
-    let id = fx.submit_owned(me).await;
-    fx.committed(checkpoint(id, me, 1).failure(attempt_failure("load", 1, "no route"))).await;
-    pulse(fx, &Heartbeat { running: vec![running(id, 1)], ..beat(me) }).await;
-    let attempts = fx.load(id).await.attempts;
-    assert_eq!(attempts.len(), 1, "a late heartbeat doubled a failed attempt");
-    assert_eq!(attempts[0].state, AttemptState::Failed, "a late heartbeat revived it");
-}
-
-/// Catches a heartbeat that writes to executions that have ended.
-pub async fn heartbeat_leaves_ended_executions_alone(fx: &Fixture) {
-    let me = fx.worker().await;
-    let id = fx.submit_ended(me, PipelineStatus::Completed).await;
-    pulse(fx, &Heartbeat { running: vec![running(id, 1)], ..beat(me) }).await;
-    let attempts = fx.load(id).await.attempts;
-    assert_eq!(attempts, [], "an attempt began in an execution that had ended");
 }

@@ -57,7 +57,7 @@ pub async fn retire_removes_the_worker(fx: &Fixture) {
     let me = fx.worker().await;
     let id = fx.submit_free().await;
     retire(fx, me).await;
-    let beat = Heartbeat { worker: me, lease_ttl: Duration::from_secs(60), running: Vec::new() };
+    let beat = Heartbeat { worker: me, lease_ttl: Duration::from_secs(60) };
     let pulse = fx.store().heartbeat(&beat).await.expect("heartbeat answers");
     assert_eq!(pulse, Pulse::Buried, "a retired worker is alive");
     assert_eq!(fx.claim(me, 1).await, [], "a retired worker was given an execution");

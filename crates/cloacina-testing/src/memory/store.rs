@@ -26,6 +26,7 @@ pub(super) struct State {
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     executions: BTreeMap<ExecutionId, Execution>,
     pub(super) keys: BTreeMap<Arc<str>, ExecutionId>,
+    pub(super) definitions: BTreeMap<WorkflowKey, JsonText>,
     pub(super) index: Index,
 }
 
@@ -79,6 +80,7 @@ impl State {
             workers: BTreeMap::new(),
             executions: BTreeMap::new(),
             keys: BTreeMap::new(),
+            definitions: BTreeMap::new(),
             index: Index::default(),
         }
     }

@@ -1,0 +1,3 @@
+//! The SQLite back end.
+
+mod conformance_suite;
