@@ -1,6 +1,9 @@
 //! The conformance suite on the reference model.
 
+mod differential;
+mod planted;
 mod registry;
+mod suite;
 
 use std::sync::Arc;
 
