@@ -6,6 +6,7 @@
 //! - [`differential`] compares two back ends on random sequences of operations.
 
 pub mod conformance;
+pub mod differential;
 pub mod memory;
 
 pub use memory::MemoryBackend;

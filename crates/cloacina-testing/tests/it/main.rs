@@ -1,6 +1,10 @@
 //! The conformance suite on the reference model.
 
+mod differential;
+mod memory;
+mod planted;
 mod registry;
+mod suite;
 
 use std::sync::Arc;
 
