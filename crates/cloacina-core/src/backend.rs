@@ -487,6 +487,8 @@ pub struct ExecutionQuery {
     pub workflow: Option<String>,
     /// Only those that no worker owns and that have not ended.
     pub unowned: Option<Unowned>,
+    /// Only those that this worker owns and that have not ended.
+    pub owner: Option<WorkerId>,
     /// None of exactly these workflows and versions.
     pub excluding: Vec<WorkflowKey>,
     /// Only those older than this one, by id: the last of the page before.
@@ -524,6 +526,13 @@ impl ExecutionQuery {
     #[must_use]
     pub fn unowned(mut self) -> Self {
         self.unowned = Some(Unowned);
+        self
+    }
+
+    /// Wants only executions that this worker owns and that have not ended.
+    #[must_use]
+    pub fn owner(mut self, worker: WorkerId) -> Self {
+        self.owner = Some(worker);
         self
     }
 
@@ -749,7 +758,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Finds the workers other than `by` that are dead and frees what they owned.
     ///
     /// An unfinished execution of a dead worker loses its owner, gets one more takeover and a `Recovered` event;
-    /// its attempts on record as running become `Lost`. Cases: `bury_*`.
+    /// its attempts on record as running become `Lost`. A worker that is not registered and still owns something is
+    /// dead by lease: what it submitted came after its burial. Cases: `bury_*`.
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError>;
 
     /// Records the structure of workflows. One that is on record under its key stays as it is. Cases: `define_*`.
@@ -804,7 +814,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Counts executions by state. Cases: `counts_*`.
     async fn counts(&self) -> Result<Counts, BackendError>;
 
-    /// Deletes executions that ended at least `age` ago, with all that belongs to them, oldest first.
+    /// Deletes executions that ended at least `age` ago, with all that belongs to them, oldest id first.
     ///
     /// Deletes at most `limit` and returns how many, so that one call stays short. Cases: `prune_*`.
     async fn prune(&self, age: Duration, limit: u32) -> Result<u64, BackendError>;

@@ -91,7 +91,8 @@ pub(crate) async fn list(
         .bind(statuses)
         .bind(query.workflow.as_deref())
         .bind(query.limit.map_or(-1, i64::from))
-        .bind(excluding);
+        .bind(excluding)
+        .bind(query.owner.as_ref().map(|owner| owner.as_uuid().as_bytes().as_slice()));
     let found = found.fetch_all(connection).await.during("list executions")?;
     found.iter().map(rows::execution).collect()
 }

@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::driver::Order;
-use crate::backend::{ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse};
+use crate::backend::{
+    ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse, Release,
+};
 use crate::{BackendError, ExecutionId, WorkerId};
 
 /// More executions than this are not claimed in one transaction: it would hold the others up.
@@ -73,8 +75,12 @@ pub(super) async fn claim(engine: Arc<Engine>) {
             Ok(due_in) => next_due = due_in.map(|wait| Instant::now() + wait),
             Err(error) => {
                 tracing::warn!(%error, "looking for work failed");
-                // The next heartbeat or change tries again.
-                next_due = Some(Instant::now() + engine.config.poll_interval);
+                tokio::select! {
+                    () = tokio::time::sleep(engine.config.poll_interval) => {}
+                    () = engine.stop.cancelled() => return,
+                }
+                engine.reconcile().await;
+                engine.note_unowned();
             }
         }
     }
@@ -161,6 +167,25 @@ impl Engine {
             self.note_unowned();
         }
         Ok(next_due)
+    }
+
+    /// Gives back what this worker owns without knowing: a claim that seemed to fail may have happened.
+    ///
+    /// An execution that was submitted a moment ago may be among them; then its driver finds itself fenced, and somebody
+    /// else takes it up.
+    async fn reconcile(&self) {
+        let worker = self.worker();
+        let owned = match self.backend.list(&ExecutionQuery::new().owner(worker)).await {
+            Ok(owned) => owned,
+            Err(error) => return tracing::warn!(%error, "reading what this worker owns failed"),
+        };
+        let unknown = owned.into_iter().filter(|record| !self.held.contains(record.id));
+        let releases: Vec<_> = unknown
+            .map(|record| Release { execution: record.id, worker, epoch: record.epoch })
+            .collect();
+        if let Err(error) = self.backend.release(&releases).await {
+            tracing::warn!(%error, "giving back what this worker does not hold failed");
+        }
     }
 
     async fn claim_scope(

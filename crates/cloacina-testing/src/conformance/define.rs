@@ -1,6 +1,9 @@
 //! The structure of workflows.
 
-use cloacina_core::backend::{ExecutionQuery, JsonText, WorkflowDefinition, WorkflowKey};
+use cloacina_core::backend::{
+    ExecutionQuery, JsonText, ProofOfDeath, WorkflowDefinition, WorkflowKey,
+};
+use cloacina_core::{PipelineStatus, WorkerId};
 
 use super::{Fixture, execution};
 
@@ -40,4 +43,26 @@ pub async fn list_excludes_workflows_and_versions(fx: &Fixture) {
         let found: Vec<_> = found.iter().map(|record| record.id).collect();
         assert_eq!(found, [ids[2], ids[1]], "exactly one pair was to be left out");
     }
+}
+
+/// Catches a list that takes ended executions, or those of others, for a worker's own.
+pub async fn list_finds_what_a_worker_owns(fx: &Fixture) {
+    let (me, other) = (fx.worker().await, fx.worker().await);
+    let mine = fx.submit_owned(me).await;
+    fx.submit_owned(other).await;
+    fx.submit_free().await;
+    fx.submit_ended(me, PipelineStatus::Completed).await;
+    let found = fx.store().list(&ExecutionQuery::new().owner(me)).await.expect("the list answers");
+    let found: Vec<_> = found.iter().map(|record| record.id).collect();
+    assert_eq!(found, [mine], "a worker owns what it took up and has not ended");
+}
+
+/// Catches executions that are lost for ever because their submit overtook the burial of its worker.
+pub async fn bury_frees_what_an_unregistered_worker_owns(fx: &Fixture) {
+    let gone = WorkerId::new();
+    let id = fx.submit_owned(gone).await;
+    let burials = fx.store().bury_dead_workers(WorkerId::new()).await.expect("bury answers");
+    let burial = burials.iter().find(|burial| burial.worker == gone).expect("it is found");
+    assert_eq!((burial.executions, burial.proof), (1, ProofOfDeath::Lease), "its one execution");
+    assert_eq!(fx.record(id).await.owner, None, "nobody can claim it");
 }

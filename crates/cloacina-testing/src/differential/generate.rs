@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use cloacina_core::backend::{
     Backend, Batch, Checkpoint, ClaimRequest, ClaimScope, Company, Control, EventKind,
-    ExecutionQuery, Heartbeat, NewEvent, NewExecution, NewWorker, Release, RunningAttempt,
-    WorkflowKey,
+    ExecutionQuery, Heartbeat, NewEvent, NewExecution, NewWorker, Release, WorkflowKey,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, SkipReason, TaskId, WorkerId};
 
@@ -85,8 +84,7 @@ impl World {
         match self.rng.u32(..100) {
             0..6 => self.register(handle),
             6..12 => {
-                let running = self.running(store).await;
-                let beat = Heartbeat { worker: self.worker(), lease_ttl: LEASE, running };
+                let beat = Heartbeat { worker: self.worker(), lease_ttl: LEASE };
                 Op::Beat { handle, beat }
             }
             12..14 => Op::Retire { handle, worker: self.worker() },
@@ -190,17 +188,6 @@ impl World {
         let worker = owner.filter(|_| !guessed).unwrap_or_else(|| self.worker());
         let off = self.chance(8);
         (id, worker, if off { self.rng.u64(..4) } else { epoch })
-    }
-
-    async fn running(&mut self, store: &Arc<dyn Backend>) -> Vec<RunningAttempt> {
-        let mut running = Vec::new();
-        for _ in 0..self.rng.u32(..3) {
-            let (execution, _, epoch) = self.owned(store).await;
-            let mut attempt = attempt_start(self.task().0, self.rng.u32(1..4));
-            attempt.company = self.company();
-            running.push(RunningAttempt { execution, epoch, attempt });
-        }
-        running
     }
 
     fn company(&mut self) -> Company {

@@ -59,8 +59,6 @@ pub(super) struct Index {
     pub(super) claimable: BTreeMap<WorkflowKey, Claimable>,
     /// Unfinished, by owner.
     pub(super) owned: BTreeMap<WorkerId, BTreeSet<ExecutionId>>,
-    /// By the time of their end.
-    pub(super) ended: BTreeSet<(DateTime<Utc>, ExecutionId)>,
 }
 
 /// The executions of one workflow and version that wait for a worker.
@@ -152,9 +150,10 @@ impl State {
 impl Index {
     fn add(&mut self, record: &ExecutionRecord) {
         let id = record.id;
-        if let Some(at) = record.finished_at {
-            self.ended.insert((at, id));
-        } else if let Some(owner) = record.owner {
+        if record.finished_at.is_some() {
+            return;
+        }
+        if let Some(owner) = record.owner {
             self.owned.entry(owner).or_default().insert(id);
         } else {
             self.unowned.insert(id);
@@ -170,9 +169,6 @@ impl Index {
 
     fn remove(&mut self, record: &ExecutionRecord) {
         let id = record.id;
-        if let Some(at) = record.finished_at {
-            self.ended.remove(&(at, id));
-        }
         if let Some(owned) = record.owner.and_then(|owner| self.owned.get_mut(&owner)) {
             owned.remove(&id);
         }

@@ -38,8 +38,16 @@ impl State {
             .iter()
             .filter(|(id, _)| **id != by)
             .filter_map(|(id, worker)| Some((*id, self.proof_of_death(worker, now)?)))
+            .chain(self.unregistered_owners(by))
             .collect();
         dead.into_iter().map(|(worker, proof)| self.bury(worker, proof, now)).collect()
+    }
+
+    /// Finds the workers that were buried while something that they submitted was under way.
+    fn unregistered_owners(&self, by: WorkerId) -> impl Iterator<Item = (WorkerId, ProofOfDeath)> {
+        let owners = self.index.owned.iter().filter(|(_, owned)| !owned.is_empty());
+        let gone = owners.map(|(id, _)| *id).filter(move |id| *id != by);
+        gone.filter(|id| !self.workers.contains_key(id)).map(|id| (id, ProofOfDeath::Lease))
     }
 
     fn proof_of_death(&self, worker: &Worker, now: DateTime<Utc>) -> Option<ProofOfDeath> {
