@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
-    Heartbeat, NewWorker, Pulse, Release, Standing, Suspicion,
+    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, Suspicion, WorkflowDefinition,
+    WorkflowKey,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 use cloacina_testing::MemoryBackend;
@@ -148,6 +149,17 @@ impl Backend for Planted {
 
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError> {
         self.inner.bury_dead_workers(by).await
+    }
+
+    async fn define_workflows(
+        &self,
+        definitions: &[WorkflowDefinition],
+    ) -> Result<(), BackendError> {
+        self.inner.define_workflows(definitions).await
+    }
+
+    async fn definition(&self, key: &WorkflowKey) -> Result<Option<JsonText>, BackendError> {
+        self.inner.definition(key).await
     }
 
     async fn commit(&self, mut batch: Batch) -> Result<BatchVerdicts, BackendError> {
