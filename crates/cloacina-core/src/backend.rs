@@ -163,6 +163,8 @@ pub struct Checkpoint {
     pub worker: WorkerId,
     /// The epoch under which it does.
     pub epoch: u64,
+    /// Counts its checkpoints with events under this epoch: with it, a repeated checkpoint adds no event twice.
+    pub serial: u64,
     /// Tasks that ended: each gets its one row. A row that exists already stays as it is.
     pub tasks: Vec<TaskEnd>,
     /// Attempts that begin and must be on record before their body runs.
@@ -175,6 +177,25 @@ pub struct Checkpoint {
     pub suspicion: Suspicion,
     /// Ends the execution, after everything above.
     pub finish: Option<Finish>,
+}
+
+impl Checkpoint {
+    /// Makes a checkpoint that changes nothing.
+    #[must_use]
+    pub const fn new(execution: ExecutionId, worker: WorkerId, epoch: u64) -> Self {
+        Self {
+            execution,
+            worker,
+            epoch,
+            serial: 0,
+            tasks: Vec::new(),
+            starts: Vec::new(),
+            failures: Vec::new(),
+            events: Vec::new(),
+            suspicion: Suspicion::Keep,
+            finish: None,
+        }
+    }
 }
 
 /// Whether a checkpoint clears an execution of suspicion.
@@ -752,13 +773,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Gives back everything that a worker still owns, without suspicion, and removes it.
     ///
-    /// Attempts on record as running become `Released`. An unknown worker is no error. Cases: `retire_*`.
+    /// Attempts on record as running become `Released`, unless their task has a row. An unknown worker is no error. Cases: `retire_*`.
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError>;
 
     /// Finds the workers other than `by` that are dead and frees what they owned.
     ///
     /// An unfinished execution of a dead worker loses its owner, gets one more takeover and a `Recovered` event;
-    /// its attempts on record as running become `Lost`. A worker that is not registered and still owns something is
+    /// its attempts on record as running become `Lost`, unless their task has a row. A worker that is not registered and still owns something is
     /// dead by lease: what it submitted came after its burial. Cases: `bury_*`.
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError>;
 
@@ -776,7 +797,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A submit creates its execution, or answers the execution that carries its idempotency key; of two submits
     /// with one key in a batch the first wins. With `retry_of`, the rows of that execution's completed tasks are
     /// copied. A checkpoint is written whole if worker and epoch own the execution and it has not ended. A task that
-    /// has a row keeps it. `Suspicion::Clear` sets `takeovers` to 0. Cases: `submit_*`, `checkpoint_*`.
+    /// has a row keeps it, and an event whose epoch, serial and place are on record is not added. `Suspicion::Clear` sets `takeovers` to 0. Cases: `submit_*`, `checkpoint_*`.
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError>;
 
     /// Gives unowned executions to a worker: status `Running`, one more epoch, `started_at` if it was unset.
@@ -787,7 +808,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Gives executions back. One whose worker and epoch no longer own it is passed over.
     ///
-    /// Attempts on record as running become `Released`. Cases: `release_*`.
+    /// Attempts on record as running become `Released`, unless their task has a row. Cases: `release_*`.
     async fn release(&self, releases: &[Release]) -> Result<(), BackendError>;
 
     /// Carries out a user's order, whoever owns the execution, and records an event if the status changed.

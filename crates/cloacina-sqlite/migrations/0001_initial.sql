@@ -71,13 +71,13 @@ CREATE TABLE events (
     seq INTEGER NOT NULL PRIMARY KEY,
     execution_id BLOB NOT NULL REFERENCES executions (id) ON DELETE CASCADE,
     at INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
     kind TEXT NOT NULL,
     task TEXT,
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    -- Of an owner's event: a repeated checkpoint does not tell it twice.
+    key TEXT,
+    UNIQUE (execution_id, key)
 ) STRICT;
-
-CREATE INDEX events_execution ON events (execution_id, seq);
 
 -- What each version of a workflow consists of.
 CREATE TABLE workflows (

@@ -3,6 +3,7 @@
 //! The verdicts are found here, from where the executions stood before the batch; what is committed goes out as one
 //! statement a table.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -47,17 +48,8 @@ type TaskRow<'b> = (
 );
 type StartRow<'b> = (Hex, &'b str, u32, u64, &'static str, i64);
 type FailureRow<'b> = (Hex, &'b str, u32, u64, i64, i64, i64, &'b str);
-/// The event, and the row that tells a repeat of its checkpoint.
-type EventRow<'b> = (
-    Hex,
-    u64,
-    &'static str,
-    Option<&'b str>,
-    std::borrow::Cow<'b, str>,
-    Option<&'static str>,
-    Option<&'b str>,
-    Option<u32>,
-);
+/// An event, and the key that lets it be written once.
+type EventRow<'b> = (Hex, &'static str, Option<&'b str>, Cow<'b, str>, String);
 type UpdateRow<'b> = (Hex, Option<&'static str>, Option<&'b str>, bool);
 
 /// What a batch writes.
@@ -220,8 +212,8 @@ impl<'b> Writes<'b> {
             return;
         }
         let detail = format!("worker {worker} tried to commit under epoch {theirs}").into();
-        let kind = EventKind::Fenced.as_str();
-        self.events.push(((*execution).into(), epoch, kind, None, detail, None, None, None));
+        let key = format!("fenced {worker} {theirs} {epoch}");
+        self.events.push(((*execution).into(), EventKind::Fenced.as_str(), None, detail, key));
     }
 
     fn checkpoint(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
@@ -267,20 +259,11 @@ impl<'b> Writes<'b> {
     }
 
     fn events(&mut self, checkpoint: &'b Checkpoint) {
-        let Checkpoint { execution, epoch, tasks, starts, failures, events, .. } = checkpoint;
-        let (guard, task, attempt) = match (tasks.first(), failures.first(), starts.first()) {
-            (Some(end), _, _) => (Some("task"), Some(end.task.as_str()), None),
-            (_, Some(failure), _) => {
-                (Some("failure"), Some(failure.task.as_str()), Some(failure.attempt))
-            }
-            (_, _, Some(start)) => (Some("start"), Some(start.task.as_str()), Some(start.attempt)),
-            (None, None, None) => (None, None, None),
-        };
-        self.events.extend(events.iter().map(|event| {
-            let about = event.task.as_ref().map(|task| task.as_str());
-            let detail = event.detail.as_str().into();
-            let kind = event.kind.as_str();
-            ((*execution).into(), *epoch, kind, about, detail, guard, task, attempt)
+        let Checkpoint { execution, epoch, serial, events, .. } = checkpoint;
+        self.events.extend(events.iter().enumerate().map(|(place, event)| {
+            let task = event.task.as_ref().map(|task| task.as_str());
+            let key = format!("{epoch} {serial} {place}");
+            ((*execution).into(), event.kind.as_str(), task, event.detail.as_str().into(), key)
         }));
     }
 
@@ -312,11 +295,10 @@ impl<'b> Writes<'b> {
         let at = Some(clock.now());
         send(connection, "submit", queries::EXECUTIONS_INSERT, &self.submits, at).await?;
         send(connection, "copy results", queries::TASKS_COPY, &self.copies, None).await?;
-        // Before the rows that tell whether this is a repeat.
-        send(connection, "write events", queries::EVENTS_INSERT, &self.events, at).await?;
         send(connection, "write tasks", queries::TASKS_INSERT, &self.tasks, None).await?;
         send(connection, "write attempts", queries::ATTEMPTS_START, &self.starts, None).await?;
         send(connection, "write attempts", queries::ATTEMPTS_FAIL, &self.failures, None).await?;
+        send(connection, "write events", queries::EVENTS_INSERT, &self.events, at).await?;
         send(connection, "end executions", queries::EXECUTIONS_UPDATE, &self.updates, at).await
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::driver::Message;
-use crate::backend::{AttemptStart, Checkpoint, CheckpointVerdict, Company, JsonText, Suspicion};
+use crate::backend::{AttemptStart, Checkpoint, CheckpointVerdict, Company, JsonText};
 use crate::state::{AttemptResult, ContextView};
 use crate::task::Body;
 use crate::{Context, ExecutionId, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow};
@@ -93,15 +93,8 @@ impl Attempt {
             company,
         };
         let checkpoint = Checkpoint {
-            execution: self.execution,
-            worker: self.worker,
-            epoch: self.epoch,
-            tasks: Vec::new(),
             starts: vec![start],
-            failures: Vec::new(),
-            events: Vec::new(),
-            suspicion: Suspicion::Keep,
-            finish: None,
+            ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
         let verdict = self.engine.committer.checkpoint(checkpoint).await;
         matches!(verdict, Ok(Ok((CheckpointVerdict::Committed { .. }, _))))

@@ -93,6 +93,7 @@ pub(super) struct Driver {
     to_self: mpsc::UnboundedSender<Message>,
     commit: Option<oneshot::Receiver<Timed<CheckpointVerdict>>>,
     ongoing: HashMap<u32, Ongoing>,
+    /// Counts attempts and checkpoints.
     serial: u64,
     timers: Timers,
     halt: CancellationToken,
@@ -399,23 +400,15 @@ impl Driver {
         if self.keep_records {
             self.keep(&tasks);
         }
+        self.serial += 1;
+        let serial = self.serial;
         let checkpoint =
-            Checkpoint { tasks, failures, events, suspicion, finish, ..self.checkpoint() };
+            Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
         self.commit = Some(self.engine.committer.checkpoint(checkpoint));
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            execution: self.id,
-            worker: self.worker,
-            epoch: self.epoch,
-            tasks: Vec::new(),
-            starts: Vec::new(),
-            failures: Vec::new(),
-            events: Vec::new(),
-            suspicion: Suspicion::Keep,
-            finish: None,
-        }
+        Checkpoint::new(self.id, self.worker, self.epoch)
     }
 
     /// Notes what is about to be committed, so that a waiter need not read it back.

@@ -9,7 +9,7 @@ use cloacina_testing::conformance::Harness;
 use tempfile::TempDir;
 
 /// A file in a folder of its own.
-struct SqliteHarness(TempDir);
+pub(crate) struct SqliteHarness(TempDir);
 
 #[async_trait]
 impl Harness for SqliteHarness {

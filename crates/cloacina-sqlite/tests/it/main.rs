@@ -4,6 +4,7 @@
 
 mod batches;
 mod conformance_suite;
+mod differential;
 mod liveness;
 mod opening;
 mod plans;

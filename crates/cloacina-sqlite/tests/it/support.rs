@@ -1,11 +1,12 @@
 //! What the tests have in common.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloacina_core::backend::{
     Batch, Checkpoint, CheckpointVerdict, Finish, JsonText, NewExecution, NewWorker, SubmitVerdict,
-    Suspicion, TaskEnd, WorkflowKey,
+    TaskEnd, WorkflowKey,
 };
 use cloacina_core::{
     Backend as _, BackendError, ExecutionId, PipelineStatus, TaskId, TaskState, WorkerId,
@@ -86,17 +87,10 @@ pub(crate) fn end(task: &str) -> TaskEnd {
 }
 
 pub(crate) fn checkpoint(execution: ExecutionId, worker: WorkerId, epoch: u64) -> Checkpoint {
-    Checkpoint {
-        execution,
-        worker,
-        epoch,
-        tasks: Vec::new(),
-        starts: Vec::new(),
-        failures: Vec::new(),
-        events: Vec::new(),
-        suspicion: Suspicion::Keep,
-        finish: None,
-    }
+    // No two checkpoints are the same, but for clones.
+    static SERIAL: AtomicU64 = AtomicU64::new(1);
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    Checkpoint { serial, ..Checkpoint::new(execution, worker, epoch) }
 }
 
 pub(crate) fn finish(status: PipelineStatus) -> Option<Finish> {

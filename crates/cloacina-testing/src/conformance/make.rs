@@ -1,6 +1,7 @@
 //! Builders for what goes into a store, with defaults that suit most cases.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloacina_core::backend::{
@@ -93,18 +94,12 @@ impl From<ExecutionBuilder> for NewExecution {
 /// Starts a checkpoint that holds nothing.
 #[must_use]
 pub fn checkpoint(execution: ExecutionId, worker: WorkerId, epoch: u64) -> CheckpointBuilder {
-    CheckpointBuilder(Checkpoint {
-        execution,
-        worker,
-        epoch,
-        tasks: Vec::new(),
-        starts: Vec::new(),
-        failures: Vec::new(),
-        events: Vec::new(),
-        suspicion: Suspicion::Keep,
-        finish: None,
-    })
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    CheckpointBuilder(Checkpoint { serial, ..Checkpoint::new(execution, worker, epoch) })
 }
+
+/// No two checkpoints are the same, but for the clones of one.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// A [`Checkpoint`] in the making.
 #[derive(Debug, Clone)]

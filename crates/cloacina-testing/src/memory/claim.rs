@@ -19,11 +19,10 @@ struct InScope {
 
 impl State {
     pub(super) fn claim(&mut self, request: &ClaimRequest) -> Claims {
-        if !self.workers.contains_key(&request.worker) {
-            return Claims::default();
-        }
         let now = self.now();
-        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let registered = self.workers.contains_key(&request.worker);
+        let limit =
+            if registered { usize::try_from(request.limit).unwrap_or(usize::MAX) } else { 0 };
         let found = match &request.scope {
             ClaimScope::Workflows(keys) => self.of_workflows(keys, limit, now),
             ClaimScope::Executions(ids) => self.of_these(ids, now),

@@ -16,11 +16,14 @@ use super::store::{Execution, State, later};
 impl State {
     pub(super) fn commit(&mut self, batch: Batch) -> BatchVerdicts {
         let at = self.now();
-        BatchVerdicts {
-            at,
-            submits: batch.submits.into_iter().map(|new| self.submit(new, at)).collect(),
-            checkpoints: batch.checkpoints.iter().map(|it| self.checkpoint(it, at)).collect(),
+        let submits = batch.submits.into_iter().map(|new| self.submit(new, at)).collect();
+        let mut later = &batch.checkpoints[..];
+        let mut checkpoints = Vec::new();
+        while let Some((checkpoint, rest)) = later.split_first() {
+            checkpoints.push(self.checkpoint(checkpoint, rest, at));
+            later = rest;
         }
+        BatchVerdicts { at, submits, checkpoints }
     }
 
     fn submit(&mut self, new: NewExecution, at: DateTime<Utc>) -> SubmitVerdict {
@@ -73,7 +76,12 @@ impl State {
             .collect()
     }
 
-    fn checkpoint(&mut self, checkpoint: &Checkpoint, at: DateTime<Utc>) -> CheckpointVerdict {
+    fn checkpoint(
+        &mut self,
+        checkpoint: &Checkpoint,
+        later: &[Checkpoint],
+        at: DateTime<Utc>,
+    ) -> CheckpointVerdict {
         let Some(execution) = self.executions().get(&checkpoint.execution) else {
             return CheckpointVerdict::Fenced;
         };
@@ -82,16 +90,12 @@ impl State {
         if !execution.is_owned_by(worker, epoch) {
             let detail = format!("worker {worker} does not own it under epoch {epoch}");
             let event = NewEvent { kind: EventKind::Fenced, task: None, detail };
-            self.change(checkpoint.execution, |it| it.say(at, epoch, event));
+            // Serials begin at 1: this place is free in every epoch.
+            self.change(checkpoint.execution, |it| it.say(at, (epoch, 0, 0), event));
             return CheckpointVerdict::Fenced;
         }
         if status.is_terminal() {
-            let by_this = checkpoint.finish.as_ref().is_some_and(|it| it.status == status);
-            return if by_this {
-                CheckpointVerdict::Committed { status }
-            } else {
-                CheckpointVerdict::Ended(status)
-            };
+            return ended(checkpoint, later, status);
         }
         self.write(checkpoint, at);
         let status = checkpoint.finish.as_ref().map_or(status, |finish| finish.status);
@@ -117,8 +121,9 @@ impl State {
             for failure in failures {
                 execution.fail(failure);
             }
-            for event in &checkpoint.events {
-                execution.say(at, checkpoint.epoch, event.clone());
+            for (place, event) in checkpoint.events.iter().enumerate() {
+                let key = (checkpoint.epoch, checkpoint.serial, place);
+                execution.say(at, key, event.clone());
             }
             if checkpoint.suspicion == Suspicion::Clear {
                 execution.record.takeovers = 0;
@@ -159,6 +164,25 @@ impl State {
             retry_at: Some(later(ended_at, failure.retry_in)),
         }
     }
+}
+
+/// Answers the owner of an execution that has ended already: perhaps by an earlier try of this very batch.
+fn ended(
+    checkpoint: &Checkpoint,
+    later: &[Checkpoint],
+    status: PipelineStatus,
+) -> CheckpointVerdict {
+    let owner = |it: &Checkpoint| (it.execution, it.worker, it.epoch);
+    let ends = |it: &Checkpoint| it.finish.as_ref().is_some_and(|finish| finish.status == status);
+    if ends(checkpoint) {
+        return CheckpointVerdict::Committed { status };
+    }
+    // Only its owner completes or fails an execution, so what went before that end in one batch was committed with it.
+    let repeat = later.iter().any(|later| owner(later) == owner(checkpoint) && ends(later));
+    if repeat && checkpoint.finish.is_none() {
+        return CheckpointVerdict::Committed { status: PipelineStatus::Running };
+    }
+    CheckpointVerdict::Ended(status)
 }
 
 impl Execution {

@@ -46,8 +46,8 @@ pub(super) struct Execution {
     /// By task, number and epoch.
     pub(super) attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     pub(super) events: Vec<EventRecord>,
-    /// What owners said under which epoch, so that a repeated checkpoint does not say it twice.
-    pub(super) said: HashSet<(u64, EventKind, Option<TaskId>, String)>,
+    /// Which events of owners are on record, by epoch, serial and place, so that a repeat adds none.
+    pub(super) said: HashSet<(u64, u64, usize)>,
 }
 
 /// Where to look instead of through all executions. Derived from the records alone.
@@ -192,9 +192,9 @@ impl Execution {
         self.events.push(EventRecord { execution: self.record.id, at, event });
     }
 
-    /// Records an event of an owner, once.
-    pub(super) fn say(&mut self, at: DateTime<Utc>, epoch: u64, event: NewEvent) {
-        if self.said.insert((epoch, event.kind, event.task.clone(), event.detail.clone())) {
+    /// Records an event under a key, once.
+    pub(super) fn say(&mut self, at: DateTime<Utc>, key: (u64, u64, usize), event: NewEvent) {
+        if self.said.insert(key) {
             self.log(at, event);
         }
     }

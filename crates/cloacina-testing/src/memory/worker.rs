@@ -95,9 +95,12 @@ impl Execution {
     /// Leaves it without an owner; the attempts that ran come to that end.
     fn give_back(&mut self, running_become: AttemptState, now: DateTime<Utc>) {
         self.record.owner = None;
-        for attempt in self.attempts.values_mut().filter(|it| it.state == AttemptState::Running) {
-            attempt.state = running_become;
-            attempt.ended_at = Some(now);
+        for attempt in self.attempts.values_mut() {
+            // A task's own row tells how its last attempt ended.
+            if attempt.state == AttemptState::Running && !self.tasks.contains_key(&attempt.task) {
+                attempt.state = running_become;
+                attempt.ended_at = Some(now);
+            }
         }
     }
 
