@@ -1,1 +1,5 @@
-//! Tests that need more than one crate, and the README as doc tests.
+#![doc = include_str!("../../README.md")]
+//!
+//! What the tests share. The README above is compiled and run as doc tests.
+
+pub mod layered;
