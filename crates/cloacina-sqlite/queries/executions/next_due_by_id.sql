@@ -1,0 +1,7 @@
+SELECT min(e.due_at) AS due_at
+FROM json_each(?1) AS j
+CROSS JOIN executions AS e ON e.id = unhex(j.value)
+WHERE
+    e.owner IS NULL
+    AND e.status IN ('pending', 'running')
+    AND e.due_at > ?2

@@ -1,0 +1,3 @@
+UPDATE executions INDEXED BY executions_owned
+SET owner = NULL, takeovers = takeovers + 1
+WHERE owner IS NOT NULL AND owner = ?1 AND finished_at IS NULL

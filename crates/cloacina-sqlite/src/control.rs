@@ -1,0 +1,113 @@
+//! Orders of users, releases and deletions.
+
+use cloacina_core::backend::{Control, ControlVerdict, EventKind, Release};
+use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskId, TaskState};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::clock::Clock;
+use crate::error::Context as _;
+use crate::json::{self, Hex};
+use crate::{queries, read, rows};
+
+/// Carries out an order, within a transaction.
+pub(crate) async fn control(
+    connection: &mut SqliteConnection,
+    clock: Clock,
+    execution: ExecutionId,
+    order: &Control,
+) -> Result<ControlVerdict, BackendError> {
+    let Some(snapshot) = standing(connection, execution).await? else {
+        return Ok(ControlVerdict::NotFound);
+    };
+    let (status, started) = snapshot;
+    let next = match (order, status) {
+        (_, status) if status.is_terminal() => None,
+        (Control::Cancel { .. }, _) => Some((PipelineStatus::Cancelled, EventKind::Cancelled)),
+        (Control::Pause, PipelineStatus::Pending | PipelineStatus::Running) => {
+            Some((PipelineStatus::Paused, EventKind::Paused))
+        }
+        (Control::Resume, PipelineStatus::Paused) if started => {
+            Some((PipelineStatus::Running, EventKind::Resumed))
+        }
+        (Control::Resume, PipelineStatus::Paused) => {
+            Some((PipelineStatus::Pending, EventKind::Resumed))
+        }
+        (Control::Pause | Control::Resume, _) => None,
+    };
+    let Some((next, event)) = next else { return Ok(ControlVerdict::Unchanged(status)) };
+    if let Control::Cancel { tasks } = order {
+        cancel_tasks(connection, clock, execution, tasks).await?;
+    }
+    let what = "carry out an order";
+    let id = execution.as_uuid().as_bytes().as_slice();
+    let update = sqlx::query(queries::EXECUTIONS_CONTROL)
+        .bind(id)
+        .bind(next.as_str())
+        .bind(next.is_terminal().then_some(clock.now()));
+    update.execute(&mut *connection).await.during(what)?;
+    let insert = sqlx::query(queries::EVENTS_CONTROL)
+        .bind(id)
+        .bind(clock.now())
+        .bind(event.as_str())
+        .bind(format!("it was {status}"));
+    insert.execute(&mut *connection).await.during(what)?;
+    Ok(ControlVerdict::Applied(next))
+}
+
+/// Reads the status, and whether a worker ever owned it.
+async fn standing(
+    connection: &mut SqliteConnection,
+    execution: ExecutionId,
+) -> Result<Option<(PipelineStatus, bool)>, BackendError> {
+    let query = sqlx::query(queries::EXECUTIONS_LOAD).bind(json::ids(&[execution])?);
+    let row = query.fetch_optional(connection).await.during("read an execution")?;
+    let record = row.map(|row| rows::execution(&row)).transpose()?;
+    Ok(record.map(|record| (record.status, record.started_at.is_some())))
+}
+
+/// Writes the rows of tasks that a cancel keeps from ending otherwise.
+async fn cancel_tasks(
+    connection: &mut SqliteConnection,
+    clock: Clock,
+    execution: ExecutionId,
+    tasks: &[(TaskId, u32)],
+) -> Result<(), BackendError> {
+    let id = Hex::from(execution);
+    let state = TaskState::Cancelled.as_str();
+    let now = clock.now();
+    let tasks: Vec<_> = tasks
+        .iter()
+        .map(|(task, ordinal)| (id, task.as_str(), ordinal, state, 0, now, now))
+        .collect();
+    let query = sqlx::query(queries::TASKS_INSERT).bind(json::rows(&tasks)?);
+    query.execute(connection).await.during("cancel tasks").map(drop)
+}
+
+/// Gives executions back, within a transaction.
+pub(crate) async fn release(
+    connection: &mut SqliteConnection,
+    clock: Clock,
+    releases: &[Release],
+) -> Result<(), BackendError> {
+    let what = "release executions";
+    let releases: Vec<(Hex, Hex, u64)> = releases
+        .iter()
+        .map(|release| (release.execution.into(), release.worker.into(), release.epoch))
+        .collect();
+    let releases = json::rows(&releases)?;
+    let query = sqlx::query(queries::ATTEMPTS_RELEASE).bind(&releases).bind(clock.now());
+    query.execute(&mut *connection).await.during(what)?;
+    let query = sqlx::query(queries::EXECUTIONS_RELEASE).bind(&releases);
+    query.execute(&mut *connection).await.during(what).map(drop)
+}
+
+/// Deletes executions that ended by `cutoff`, within a transaction.
+pub(crate) async fn prune(
+    connection: &mut SqliteConnection,
+    cutoff: i64,
+    limit: u32,
+) -> Result<u64, BackendError> {
+    let ids = read::prunable(connection, cutoff, limit).await?;
+    let query = sqlx::query(queries::EXECUTIONS_DELETE).bind(json::ids(&ids)?);
+    Ok(query.execute(connection).await.during("delete executions")?.rows_affected())
+}

@@ -1,0 +1,107 @@
+//! Brings the tables of a file up to date.
+
+use std::path::Path;
+
+use cloacina_core::BackendError;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::connections::transaction;
+use crate::error::{Context as _, refused};
+
+/// Marks a file as ours, in SQLite's header: "Cloa".
+pub(crate) const APPLICATION_ID: i32 = 0x436c_6f61;
+
+/// The version that this program writes: the number of migrations.
+pub(crate) const VERSION: i32 = 1;
+
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+
+/// What a file says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    application_id: i32,
+    version: i32,
+    /// Whether it holds anything at all.
+    empty: bool,
+}
+
+impl Identity {
+    /// Reads it.
+    pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let application_id = number(connection, "PRAGMA application_id").await?;
+        let version = number(connection, "PRAGMA user_version").await?;
+        // The schema of what is ours is not looked at: a first look may come while another process checkpoints.
+        let empty = application_id == 0
+            && version == 0
+            && number(connection, "SELECT count(*) FROM sqlite_schema").await? == 0;
+        Ok(Self { application_id, version, empty })
+    }
+
+    /// Returns the number of migrations that the file has seen, or refuses it.
+    pub(crate) fn check(self, path: &Path) -> Result<i32, BackendError> {
+        let path = path.display();
+        let Self { application_id, version, empty } = self;
+        if empty {
+            return Ok(0);
+        }
+        if application_id != APPLICATION_ID {
+            return Err(refused(format!(
+                "`{path}` is a database of another program (application id {application_id}, ours is \
+                 {APPLICATION_ID}), it was left untouched"
+            )));
+        }
+        if version > VERSION {
+            return Err(refused(format!(
+                "`{path}` has version {version}, this program knows versions up to {VERSION}: use a newer program, \
+                 the file was left untouched"
+            )));
+        }
+        if version < 1 {
+            return Err(refused(format!(
+                "`{path}` has version {version}, which no program writes, it was left untouched"
+            )));
+        }
+        Ok(version)
+    }
+}
+
+/// Applies what the file has not seen yet, all or nothing. Others may do the same at the same time.
+pub(crate) async fn migrate(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), BackendError> {
+    let seen = Identity::read(connection).await.during("read the version")?.check(path)?;
+    if seen == VERSION {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    transaction(connection, "migrate", |connection, _| Box::pin(apply(connection, path))).await
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    path: std::path::PathBuf,
+) -> Result<(), BackendError> {
+    let seen = Identity::read(connection).await.during("read the version")?.check(&path)?;
+    let seen = usize::try_from(seen).unwrap_or_default();
+    for migration in MIGRATIONS.iter().skip(seen) {
+        sqlx::raw_sql(*migration).execute(&mut *connection).await.during("migrate")?;
+    }
+    for pragma in [
+        format!("PRAGMA application_id = {APPLICATION_ID}"),
+        format!("PRAGMA user_version = {VERSION}"),
+    ] {
+        // A pragma takes no parameters; both values are constants of this file.
+        let pragma = sqlx::AssertSqlSafe(pragma);
+        sqlx::raw_sql(pragma).execute(&mut *connection).await.during("migrate")?;
+    }
+    Ok(())
+}
+
+async fn number(
+    connection: &mut SqliteConnection,
+    query: &'static str,
+) -> Result<i32, sqlx::Error> {
+    sqlx::query(query).fetch_one(connection).await?.try_get(0)
+}

@@ -1,0 +1,57 @@
+//! Every statement, by table and verb.
+
+macro_rules! statements {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(crate) const $name: &str = include_str!(concat!("../queries/", $file, ".sql"));)*
+
+        /// The files, so that a test finds those that nothing uses.
+        #[cfg(test)]
+        const FILES: &[(&str, &str)] = &[$(($file, $name)),*];
+    };
+}
+
+statements! {
+    ATTEMPTS_END_ALL = "attempts/end_all";
+    ATTEMPTS_FAIL = "attempts/fail";
+    ATTEMPTS_LOAD = "attempts/load";
+    ATTEMPTS_RELEASE = "attempts/release";
+    ATTEMPTS_START = "attempts/start";
+    ATTEMPTS_START_OWNED = "attempts/start_owned";
+    EVENTS_CONTROL = "events/control";
+    EVENTS_INSERT = "events/insert";
+    EVENTS_LOAD = "events/load";
+    EVENTS_RECOVER = "events/recover";
+    EXECUTIONS_BY_KEY = "executions/by_key";
+    EXECUTIONS_CLAIM = "executions/claim";
+    EXECUTIONS_CLAIMABLE = "executions/claimable";
+    EXECUTIONS_CLAIMABLE_BY_ID = "executions/claimable_by_id";
+    EXECUTIONS_CONTROL = "executions/control";
+    EXECUTIONS_COUNT = "executions/count";
+    EXECUTIONS_DELETE = "executions/delete";
+    EXECUTIONS_INSERT = "executions/insert";
+    EXECUTIONS_LIST = "executions/list";
+    EXECUTIONS_LIST_UNOWNED = "executions/list_unowned";
+    EXECUTIONS_LOAD = "executions/load";
+    EXECUTIONS_NEXT_DUE = "executions/next_due";
+    EXECUTIONS_NEXT_DUE_BY_ID = "executions/next_due_by_id";
+    EXECUTIONS_OWNERLESS = "executions/ownerless";
+    EXECUTIONS_PRUNABLE = "executions/prunable";
+    EXECUTIONS_RECOVER = "executions/recover";
+    EXECUTIONS_RELEASE = "executions/release";
+    EXECUTIONS_RELEASE_ALL = "executions/release_all";
+    EXECUTIONS_STANDING = "executions/standing";
+    EXECUTIONS_UPDATE = "executions/update";
+    TASKS_COPY = "tasks/copy";
+    TASKS_INSERT = "tasks/insert";
+    TASKS_LOAD = "tasks/load";
+    WORKERS_REGISTER = "workers/register";
+}
+
+pub(crate) const WORKERS_RENEW: &str = "UPDATE workers SET expires_at = ?2 WHERE id = ?1";
+pub(crate) const WORKERS_EXISTS: &str =
+    "SELECT EXISTS (SELECT 1 FROM workers WHERE id = ?1) AS registered";
+pub(crate) const WORKERS_PEERS: &str =
+    "SELECT count(*) AS peers FROM workers WHERE id <> ?1 AND expires_at > ?2";
+pub(crate) const WORKERS_LIST: &str = "SELECT id, expires_at FROM workers WHERE id <> ?1";
+pub(crate) const WORKERS_LEASE: &str = "SELECT expires_at FROM workers WHERE id = ?1";
+pub(crate) const WORKERS_DELETE: &str = "DELETE FROM workers WHERE id = ?1";
