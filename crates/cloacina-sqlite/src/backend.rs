@@ -180,11 +180,12 @@ impl Backend for SqliteBackend {
 
     async fn standing(&self, ids: &[ExecutionId]) -> Result<Vec<Option<Standing>>, BackendError> {
         self.check_open()?;
-        let ids = ids.to_vec();
+        let wanted = ids.to_vec();
         let read = self.connections.read("read where executions stand", move |connection, _| {
-            Box::pin(async move { read::standing(connection, &ids).await })
+            Box::pin(async move { read::standings(connection, wanted).await })
         });
-        read.await
+        let found = read.await?;
+        Ok(ids.iter().map(|id| found.get(id).copied()).collect())
     }
 
     async fn load(&self, id: ExecutionId) -> Result<Option<ExecutionSnapshot>, BackendError> {

@@ -33,7 +33,7 @@ impl Search {
             }
             ClaimScope::Executions(ids) => {
                 let ids: HashSet<ExecutionId> = ids.iter().copied().collect();
-                let wanted = json::ids(&ids)?;
+                let wanted = json::ids(ids)?;
                 let claimable = queries::EXECUTIONS_CLAIMABLE_BY_ID;
                 Ok(Self { wanted, limit, claimable, next_due: queries::EXECUTIONS_NEXT_DUE_BY_ID })
             }
@@ -83,7 +83,7 @@ pub(crate) async fn claim(
     }
     let ids = search.candidates(connection, clock).await?;
     let query = sqlx::query(queries::EXECUTIONS_CLAIM)
-        .bind(json::ids(&ids)?)
+        .bind(json::ids(ids.iter().copied())?)
         .bind(worker)
         .bind(clock.now());
     query.execute(&mut *connection).await.during(what)?;

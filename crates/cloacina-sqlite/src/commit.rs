@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::clock::{Clock, later};
 use crate::error::Context as _;
 use crate::json::{self, Hex};
-use crate::{queries, rows};
+use crate::{queries, read, rows};
 
 type SubmitRow<'b> = (
     Hex,
@@ -105,22 +105,16 @@ async fn standings(
     connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<Standings, BackendError> {
-    let what = "read where executions stand";
     let ids: HashSet<ExecutionId> = (batch.submits.iter().map(|new| new.id))
         .chain(batch.checkpoints.iter().map(|checkpoint| checkpoint.execution))
         .collect();
-    let mut by_id = HashMap::with_capacity(ids.len());
-    let found = sqlx::query(queries::EXECUTIONS_STANDING).bind(json::ids(&ids)?);
-    for row in found.fetch_all(&mut *connection).await.during(what)? {
-        let (id, standing) = rows::standing(&row)?;
-        by_id.insert(id, standing);
-    }
+    let by_id = read::standings(&mut *connection, ids).await?;
     let mut by_key = HashMap::new();
     let keys: Vec<&str> =
         batch.submits.iter().filter_map(|new| new.idempotency_key.as_deref()).collect();
     if !keys.is_empty() {
         let found = sqlx::query(queries::EXECUTIONS_BY_KEY).bind(json::rows(&keys)?);
-        for row in found.fetch_all(&mut *connection).await.during(what)? {
+        for row in found.fetch_all(&mut *connection).await.during("look for keys")? {
             let (key, id, workflow) = rows::keyed(&row)?;
             by_key.insert(key, (id, workflow));
         }

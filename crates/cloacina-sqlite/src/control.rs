@@ -59,7 +59,7 @@ async fn standing(
     connection: &mut SqliteConnection,
     execution: ExecutionId,
 ) -> Result<Option<(PipelineStatus, bool)>, BackendError> {
-    let query = sqlx::query(queries::EXECUTIONS_LOAD).bind(json::ids(&[execution])?);
+    let query = sqlx::query(queries::EXECUTIONS_LOAD).bind(json::ids([execution])?);
     let row = query.fetch_optional(connection).await.during("read an execution")?;
     let record = row.map(|row| rows::execution(&row)).transpose()?;
     Ok(record.map(|record| (record.status, record.started_at.is_some())))
@@ -108,6 +108,6 @@ pub(crate) async fn prune(
     limit: u32,
 ) -> Result<u64, BackendError> {
     let ids = read::prunable(connection, cutoff, limit).await?;
-    let query = sqlx::query(queries::EXECUTIONS_DELETE).bind(json::ids(&ids)?);
+    let query = sqlx::query(queries::EXECUTIONS_DELETE).bind(json::ids(ids)?);
     Ok(query.execute(connection).await.during("delete executions")?.rows_affected())
 }

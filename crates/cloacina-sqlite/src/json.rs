@@ -35,9 +35,7 @@ pub(crate) fn rows<T: Serialize>(rows: &[T]) -> Result<String, BackendError> {
 }
 
 /// Writes ids as one JSON array.
-pub(crate) fn ids<'a>(
-    ids: impl IntoIterator<Item = &'a ExecutionId>,
-) -> Result<String, BackendError> {
-    let ids: Vec<Hex> = ids.into_iter().map(|id| Hex::from(*id)).collect();
+pub(crate) fn ids(ids: impl IntoIterator<Item = ExecutionId>) -> Result<String, BackendError> {
+    let ids: Vec<Hex> = ids.into_iter().map(Hex::from).collect();
     rows(&ids)
 }

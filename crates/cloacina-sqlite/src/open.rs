@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cloacina_core::BackendError;
+use cloacina_core::backend::BoxError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
@@ -17,6 +18,9 @@ use crate::url::Mode;
 
 /// Older ones may corrupt a file that two connections write to.
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+
+/// One page of the smallest size.
+const SMALLEST_DATABASE: u64 = 512;
 
 /// POSIX drops all locks that a process has on a file when it closes any handle of that file, SQLite's too. So while
 /// one of ours is open, no connection of this process may be.
@@ -104,8 +108,11 @@ fn create(path: &Path) -> Result<(), BackendError> {
 /// SQLite itself reads the file: a handle of our own would drop SQLite's locks when it closes.
 async fn inspect(path: &Path) -> Result<(), BackendError> {
     let unreadable = |error| refused_by(&format!("`{}` cannot be read", path.display()), error);
-    if fs::metadata(path).map_err(unreadable)?.len() == 0 {
-        return Ok(());
+    match fs::metadata(path).map_err(unreadable)?.len() {
+        0 => return Ok(()),
+        // SQLite takes a file of one byte for an empty one.
+        1..SMALLEST_DATABASE => return Err(not_a_database(path, None)),
+        _ => {}
     }
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -129,14 +136,16 @@ async fn look(options: SqliteConnectOptions, path: &Path) -> Result<Identity, Ba
     };
     read.await.map_err(|error| {
         if is_not_a_database(&error) {
-            let path = path.display();
-            return BackendError::Refused {
-                reason: format!("`{path}` is not a SQLite database, it was left untouched"),
-                source: Some(Box::new(error)),
-            };
+            return not_a_database(path, Some(Box::new(error)));
         }
         crate::error::translate(&format!("look into `{}`", path.display()), error)
     })
+}
+
+fn not_a_database(path: &Path, source: Option<BoxError>) -> BackendError {
+    let path = path.display();
+    let reason = format!("`{path}` is not a SQLite database, it was left untouched");
+    BackendError::Refused { reason, source }
 }
 
 /// What each connection is set to.

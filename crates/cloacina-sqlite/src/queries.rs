@@ -55,3 +55,29 @@ pub(crate) const WORKERS_PEERS: &str =
 pub(crate) const WORKERS_LIST: &str = "SELECT id, expires_at FROM workers WHERE id <> ?1";
 pub(crate) const WORKERS_LEASE: &str = "SELECT expires_at FROM workers WHERE id = ?1";
 pub(crate) const WORKERS_DELETE: &str = "DELETE FROM workers WHERE id = ?1";
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_used_and_every_statement_is_of_this_module() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+        let mut found = Vec::new();
+        for table in std::fs::read_dir(folder).unwrap() {
+            let table = table.unwrap();
+            for file in std::fs::read_dir(table.path()).unwrap() {
+                let file = file.unwrap().file_name().into_string().unwrap();
+                let verb = file.strip_suffix(".sql").unwrap();
+                found.push(format!("{}/{verb}", table.file_name().to_str().unwrap()));
+            }
+        }
+        found.sort_unstable();
+        let mut used: Vec<&str> = FILES.iter().map(|(file, _)| *file).collect();
+        used.sort_unstable();
+        assert_eq!(found, used);
+        assert!(FILES.iter().all(|(_, statement)| !statement.trim().is_empty()));
+    }
+}

@@ -21,7 +21,7 @@ pub(crate) async fn snapshots(
     ids: &[ExecutionId],
 ) -> Result<Vec<ExecutionSnapshot>, BackendError> {
     let what = "load executions";
-    let ids = json::ids(ids)?;
+    let ids = json::ids(ids.iter().copied())?;
     let mut loaded: HashMap<ExecutionId, ExecutionSnapshot> = HashMap::new();
     let query = sqlx::query(queries::EXECUTIONS_LOAD).bind(&ids);
     for row in query.fetch_all(&mut *connection).await.during(what)? {
@@ -60,15 +60,14 @@ pub(crate) async fn snapshots(
     Ok(snapshots)
 }
 
-pub(crate) async fn standing(
+/// Reads where executions stand. Those that do not exist are not in the answer.
+pub(crate) async fn standings(
     connection: &mut SqliteConnection,
-    ids: &[ExecutionId],
-) -> Result<Vec<Option<Standing>>, BackendError> {
+    ids: impl IntoIterator<Item = ExecutionId>,
+) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
     let query = sqlx::query(queries::EXECUTIONS_STANDING).bind(json::ids(ids)?);
-    let found = query.fetch_all(connection).await.during("read where executions stand")?;
-    let found: HashMap<ExecutionId, Standing> =
-        found.iter().map(rows::standing).collect::<Result<_, _>>()?;
-    Ok(ids.iter().map(|id| found.get(id).copied()).collect())
+    let row = query.fetch_one(connection).await.during("read where executions stand")?;
+    rows::standings(&row)
 }
 
 pub(crate) async fn list(

@@ -1,5 +1,6 @@
 //! Turns rows into records. A value that makes no sense is reported with its table, id and column.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -66,6 +67,13 @@ impl<'r> Cells<'r> {
 
     fn parse_uuid(&self, column: &str, bytes: &[u8]) -> Result<Uuid, BackendError> {
         Uuid::from_slice(bytes).map_err(|error| BackendError::Corrupt {
+            reason: self.place(column),
+            source: Some(Box::new(error)),
+        })
+    }
+
+    fn parse_hex(&self, column: &str, text: &str) -> Result<Uuid, BackendError> {
+        Uuid::try_parse(text).map_err(|error| BackendError::Corrupt {
             reason: self.place(column),
             source: Some(Box::new(error)),
         })
@@ -167,14 +175,27 @@ fn attempt_state_from(name: &str) -> Option<AttemptState> {
     }
 }
 
-pub(crate) fn standing(row: &SqliteRow) -> Result<(ExecutionId, Standing), BackendError> {
-    let (cells, id) = Cells::of("executions", "id", row)?;
-    let standing = Standing {
-        status: cells.named("status", PipelineStatus::from_name)?,
-        owner: cells.owner()?,
-        epoch: cells.number("epoch")?,
-    };
-    Ok((id, standing))
+/// Reads where executions stand, from the one row that tells it of all.
+pub(crate) fn standings(row: &SqliteRow) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
+    let cells = Cells { row, table: "executions", id: None };
+    let text: &str = cells.get("standings")?;
+    let found: Vec<(&str, &str, &str, i64)> = serde_json::from_str(text).map_err(|error| {
+        BackendError::Corrupt { reason: cells.place("standings"), source: Some(Box::new(error)) }
+    })?;
+    let mut standings = HashMap::with_capacity(found.len());
+    for (id, status, owner, epoch) in found {
+        let id = ExecutionId::from_uuid(cells.parse_hex("id", id)?);
+        let cells = Cells { row, table: "executions", id: Some(id) };
+        let owner = (!owner.is_empty()).then(|| cells.parse_hex("owner", owner)).transpose()?;
+        let standing = Standing {
+            status: PipelineStatus::from_name(status)
+                .ok_or_else(|| cells.corrupt("status", status))?,
+            owner: owner.map(WorkerId::from_uuid),
+            epoch: u64::try_from(epoch).map_err(|_| cells.corrupt("epoch", epoch))?,
+        };
+        standings.insert(id, standing);
+    }
+    Ok(standings)
 }
 
 /// Reads the execution that carries a key: the key, its id, its workflow.

@@ -5,7 +5,7 @@ WHERE
     state = 'running'
     AND execution_id IN (
         SELECT e.id
-        FROM json_each(?1) AS j
+        FROM jsonb_each(?1) AS j
         CROSS JOIN executions AS e ON e.id = unhex(j.value ->> 0)
         WHERE
             e.owner = unhex(j.value ->> 1)
