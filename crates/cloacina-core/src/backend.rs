@@ -62,6 +62,15 @@ pub struct WorkflowKey {
     pub version: Arc<str>,
 }
 
+/// The structure of one version of a workflow, so that any process can tell what its executions consist of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowDefinition {
+    /// The workflow and its version.
+    pub key: WorkflowKey,
+    /// Its tasks and their dependencies, as core writes them.
+    pub structure: JsonText,
+}
+
 /// A worker that is about to take work.
 #[derive(Debug, Clone)]
 pub struct NewWorker {
@@ -78,19 +87,6 @@ pub struct Heartbeat {
     pub worker: WorkerId,
     /// How long its leases hold from now.
     pub lease_ttl: Duration,
-    /// Attempts that have outlived one beat, each named once, so that any process can show them.
-    pub running: Vec<RunningAttempt>,
-}
-
-/// An attempt that a heartbeat makes visible.
-#[derive(Debug, Clone)]
-pub struct RunningAttempt {
-    /// The execution.
-    pub execution: ExecutionId,
-    /// The epoch under which the worker owns it.
-    pub epoch: u64,
-    /// The attempt itself.
-    pub attempt: AttemptStart,
 }
 
 /// The answer to a heartbeat.
@@ -98,7 +94,7 @@ pub struct RunningAttempt {
 pub enum Pulse {
     /// The lease is renewed.
     Alive {
-        /// How many other workers have a lease.
+        /// How many other workers are registered, dead ones that nobody buried yet included.
         peers: u32,
     },
     /// The worker was declared dead: it owns nothing any more and must register again under a new id.
@@ -491,6 +487,10 @@ pub struct ExecutionQuery {
     pub workflow: Option<String>,
     /// Only those that no worker owns and that have not ended.
     pub unowned: Option<Unowned>,
+    /// Only those that this worker owns and that have not ended.
+    pub owner: Option<WorkerId>,
+    /// None of exactly these workflows and versions.
+    pub excluding: Vec<WorkflowKey>,
     /// Only those older than this one, by id: the last of the page before.
     pub before: Option<ExecutionId>,
     /// At most so many; no limit when absent.
@@ -526,6 +526,20 @@ impl ExecutionQuery {
     #[must_use]
     pub fn unowned(mut self) -> Self {
         self.unowned = Some(Unowned);
+        self
+    }
+
+    /// Wants only executions that this worker owns and that have not ended.
+    #[must_use]
+    pub fn owner(mut self, worker: WorkerId) -> Self {
+        self.owner = Some(worker);
+        self
+    }
+
+    /// Leaves out executions of exactly these workflows and versions.
+    #[must_use]
+    pub fn excluding(mut self, keys: Vec<WorkflowKey>) -> Self {
+        self.excluding = keys;
         self
     }
 
@@ -733,10 +747,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Repeating it for the same id renews the lease. Cases: `worker_*`.
     async fn register_worker(&self, worker: &NewWorker) -> Result<(), BackendError>;
 
-    /// Renews a worker's lease and notes the attempts that have been running for a while.
-    ///
-    /// An attempt whose execution the worker does not own under that epoch is passed over. A lease that ran out but
-    /// was not buried yet is renewed. Cases: `heartbeat_*`.
+    /// Renews a worker's lease, also one that ran out but was not buried yet. Cases: `heartbeat_*`.
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError>;
 
     /// Gives back everything that a worker still owns, without suspicion, and removes it.
@@ -747,8 +758,18 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Finds the workers other than `by` that are dead and frees what they owned.
     ///
     /// An unfinished execution of a dead worker loses its owner, gets one more takeover and a `Recovered` event;
-    /// its attempts on record as running become `Lost`. Cases: `bury_*`.
+    /// its attempts on record as running become `Lost`. A worker that is not registered and still owns something is
+    /// dead by lease: what it submitted came after its burial. Cases: `bury_*`.
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError>;
+
+    /// Records the structure of workflows. One that is on record under its key stays as it is. Cases: `define_*`.
+    async fn define_workflows(
+        &self,
+        definitions: &[WorkflowDefinition],
+    ) -> Result<(), BackendError>;
+
+    /// Reads the structure of a version of a workflow, if it is on record. Cases: `define_*`.
+    async fn definition(&self, key: &WorkflowKey) -> Result<Option<JsonText>, BackendError>;
 
     /// Commits submits and checkpoints in one transaction.
     ///
@@ -793,7 +814,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Counts executions by state. Cases: `counts_*`.
     async fn counts(&self) -> Result<Counts, BackendError>;
 
-    /// Deletes executions that ended at least `age` ago, with all that belongs to them, oldest first.
+    /// Deletes executions that ended at least `age` ago, with all that belongs to them, oldest id first.
     ///
     /// Deletes at most `limit` and returns how many, so that one call stays short. Cases: `prune_*`.
     async fn prune(&self, age: Duration, limit: u32) -> Result<u64, BackendError>;

@@ -9,9 +9,7 @@ use serde_json::Value;
 
 use crate::backend::{AttemptState, ExecutionRecord, ExecutionSnapshot, TaskRecord};
 use crate::context::Changes;
-use crate::{
-    BackendError, Context, ExecutionId, PipelineStatus, SkipReason, TaskId, TaskState, Workflow,
-};
+use crate::{BackendError, Context, ExecutionId, PipelineStatus, SkipReason, TaskId, TaskState};
 
 /// An execution as it stands, or as it ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,8 +29,7 @@ pub struct PipelineResult {
     pub duration: Option<Duration>,
     /// The input with the changes of all tasks that completed, in topological order.
     pub final_context: Context,
-    /// One entry a task, in topological order. Tasks that have not ended are missing if this process does not know the
-    /// workflow.
+    /// One entry a task, in topological order.
     pub task_results: Vec<TaskResult>,
     /// Why it failed: names the first task whose failure was not handled.
     pub error_message: Option<String>,
@@ -99,10 +96,10 @@ impl PipelineResult {
         matches!(self.status, PipelineStatus::Completed)
     }
 
-    /// Puts together what a store has on record.
+    /// Puts together what a store has on record of an execution that consists of these tasks, in topological order.
     pub(crate) fn from_snapshot(
         snapshot: ExecutionSnapshot,
-        workflow: Option<&Workflow>,
+        tasks: &[TaskId],
     ) -> Result<Self, BackendError> {
         let mut values: BTreeMap<String, Value> = read(snapshot.input.as_str(), "the input")?;
         for task in &snapshot.tasks {
@@ -112,7 +109,7 @@ impl PipelineResult {
                 values.retain(|key, _| !changes.removed.contains(key));
             }
         }
-        let task_results = task_results(&snapshot, workflow)?;
+        let task_results = task_results(&snapshot, tasks)?;
         let ExecutionRecord { id, workflow, status, error, .. } = snapshot.record;
         let start_time = snapshot.record.started_at.unwrap_or(snapshot.record.created_at);
         let end_time = snapshot.record.finished_at;
@@ -132,18 +129,18 @@ impl PipelineResult {
 
 fn task_results(
     snapshot: &ExecutionSnapshot,
-    workflow: Option<&Workflow>,
+    tasks: &[TaskId],
 ) -> Result<Vec<TaskResult>, BackendError> {
     let mut results = Vec::new();
     let mut recorded: BTreeMap<&TaskId, &TaskRecord> =
         snapshot.tasks.iter().map(|task| (&task.task, task)).collect();
-    for task in workflow.map(Workflow::tasks).unwrap_or_default() {
-        results.push(match recorded.remove(task.id()) {
+    for task in tasks {
+        results.push(match recorded.remove(task) {
             Some(record) => ended(record)?,
-            None => unended(task.id(), snapshot),
+            None => unended(task, snapshot),
         });
     }
-    // Tasks of another version of the workflow, or all of them if it is unknown here.
+    // Tasks of the version under which it was submitted, which another one took further.
     for record in snapshot.tasks.iter().filter(|task| recorded.contains_key(&task.task)) {
         results.push(ended(record)?);
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::backend::WorkflowKey;
+use crate::BackendError;
+use crate::backend::{JsonText, WorkflowDefinition, WorkflowKey};
 use crate::dag::{Dag, Node};
 use crate::{Task, TaskId, WorkflowError};
 
@@ -72,6 +74,11 @@ impl Workflow {
 
     pub(crate) fn ordinal(&self, id: &str) -> Option<u32> {
         self.inner.ordinals.get(id).copied()
+    }
+
+    /// Lists the ids of the tasks, by ordinal.
+    pub(crate) fn task_ids(&self) -> Vec<TaskId> {
+        self.inner.tasks.iter().map(|task| task.id.clone()).collect()
     }
 
     pub(crate) fn task_at(&self, ordinal: u32) -> &Task {
@@ -211,7 +218,53 @@ impl Workflows {
         self.by_name.keys().cloned().collect()
     }
 
+    pub(crate) fn definitions(&self) -> Vec<WorkflowDefinition> {
+        let define = |workflow: &Workflow| {
+            // Ids are strings, and strings become JSON.
+            let structure = serde_json::to_string(&Structure::of(workflow)).unwrap_or_default();
+            let key = workflow.key().clone();
+            WorkflowDefinition { key, structure: JsonText::new(structure) }
+        };
+        self.by_name.values().map(define).collect()
+    }
+
     pub(crate) fn keys(&self) -> Vec<WorkflowKey> {
         self.by_name.values().map(|workflow| workflow.key().clone()).collect()
+    }
+}
+
+/// The structure of a workflow as it is put on record: its tasks in topological order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Structure {
+    tasks: Vec<TaskStructure>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TaskStructure {
+    id: TaskId,
+    dependencies: Vec<TaskId>,
+}
+
+impl Structure {
+    fn of(workflow: &Workflow) -> Self {
+        let tasks = workflow.tasks().iter().map(|task| TaskStructure {
+            id: task.id.clone(),
+            dependencies: task.dependencies.clone(),
+        });
+        Self { tasks: tasks.collect() }
+    }
+
+    pub(crate) fn read(text: &JsonText) -> Result<Self, BackendError> {
+        crate::result::read(text.as_str(), "the structure of a workflow")
+    }
+
+    /// Returns the dependencies of each task.
+    pub(crate) fn dependencies(&self) -> BTreeMap<&str, &[TaskId]> {
+        self.tasks.iter().map(|task| (task.id.as_str(), &*task.dependencies)).collect()
+    }
+
+    /// Returns the tasks in topological order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &TaskId> {
+        self.tasks.iter().map(|task| &task.id)
     }
 }

@@ -79,6 +79,14 @@ CREATE TABLE events (
 
 CREATE INDEX events_execution ON events (execution_id, seq);
 
+-- What each version of a workflow consists of.
+CREATE TABLE workflows (
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    structure TEXT NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+
 -- Workers that have a lease, or had one until lately.
 CREATE TABLE workers (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),

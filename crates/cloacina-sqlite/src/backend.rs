@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control, ControlVerdict, Counts,
-    EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, NewWorker, Pulse, Release,
-    Standing,
+    EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, JsonText, NewWorker, Pulse,
+    Release, Standing, WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId};
 
@@ -121,6 +121,36 @@ impl Backend for SqliteBackend {
         let (connections, locks) = (Arc::clone(&self.connections), Arc::clone(&self.locks));
         // One task, so that a lock taken as proof is not dropped before the burial.
         self.connections.spawn(async move { bury(&connections, &locks, by).await }).await
+    }
+
+    async fn define_workflows(
+        &self,
+        definitions: &[WorkflowDefinition],
+    ) -> Result<(), BackendError> {
+        self.check_open()?;
+        let mut new = Vec::new();
+        for definition in definitions {
+            // Most starts find everything on record: those take no write lock.
+            if self.definition(&definition.key).await?.is_none() {
+                new.push(definition.clone());
+            }
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        let defined = self.connections.write("define workflows", move |connection, _| {
+            Box::pin(async move { control::define(connection, &new).await })
+        });
+        defined.await
+    }
+
+    async fn definition(&self, key: &WorkflowKey) -> Result<Option<JsonText>, BackendError> {
+        self.check_open()?;
+        let key = key.clone();
+        let read = self.connections.read("read a workflow's structure", move |connection, _| {
+            Box::pin(async move { read::definition(connection, &key).await })
+        });
+        read.await
     }
 
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {

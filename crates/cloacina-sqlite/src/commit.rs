@@ -91,11 +91,12 @@ pub(crate) async fn commit(
     let mut writes = Writes::default();
     let submits =
         batch.submits.iter().map(|new| submit(new, clock, &mut standings, &mut writes)).collect();
-    let checkpoints = batch
-        .checkpoints
-        .iter()
-        .map(|checkpoint| decide(checkpoint, clock, &mut standings, &mut writes))
-        .collect();
+    let mut checkpoints = Vec::with_capacity(batch.checkpoints.len());
+    let mut rest = &batch.checkpoints[..];
+    while let Some((checkpoint, later)) = rest.split_first() {
+        checkpoints.push(decide(checkpoint, later, clock, &mut standings, &mut writes));
+        rest = later;
+    }
     writes.send(connection, clock).await?;
     Ok(BatchVerdicts { at: clock.timestamp(), submits, checkpoints })
 }
@@ -165,6 +166,7 @@ fn submit<'b>(
 
 fn decide<'b>(
     checkpoint: &'b Checkpoint,
+    later: &[Checkpoint],
     clock: Clock,
     standings: &mut Standings,
     writes: &mut Writes<'b>,
@@ -178,18 +180,36 @@ fn decide<'b>(
     }
     let finish = checkpoint.finish.as_ref();
     if standing.status.is_terminal() {
-        return match finish {
-            Some(finish) if finish.status == standing.status => {
-                CheckpointVerdict::Committed { status: standing.status }
-            }
-            _ => CheckpointVerdict::Ended(standing.status),
-        };
+        return ended(checkpoint, later, standing.status);
     }
     writes.checkpoint(checkpoint, clock);
     if let Some(finish) = finish {
         standing.status = finish.status;
     }
     CheckpointVerdict::Committed { status: standing.status }
+}
+
+/// Answers the owner of an execution that has ended already: perhaps by an earlier try of this very batch.
+fn ended(
+    checkpoint: &Checkpoint,
+    later: &[Checkpoint],
+    status: PipelineStatus,
+) -> CheckpointVerdict {
+    let ends = |by: &Checkpoint| by.finish.as_ref().is_some_and(|finish| finish.status == status);
+    if ends(checkpoint) {
+        return CheckpointVerdict::Committed { status };
+    }
+    // Only its owner completes or fails an execution, so what went before that end in one batch was committed with it.
+    let is_repeat = later.iter().any(|later| {
+        later.execution == checkpoint.execution
+            && later.worker == checkpoint.worker
+            && later.epoch == checkpoint.epoch
+            && ends(later)
+    });
+    if is_repeat && checkpoint.finish.is_none() {
+        return CheckpointVerdict::Committed { status: PipelineStatus::Running };
+    }
+    CheckpointVerdict::Ended(status)
 }
 
 impl<'b> Writes<'b> {

@@ -1,6 +1,6 @@
 //! Orders of users, releases and deletions.
 
-use cloacina_core::backend::{Control, ControlVerdict, EventKind, Release};
+use cloacina_core::backend::{Control, ControlVerdict, EventKind, Release, WorkflowDefinition};
 use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskId, TaskState};
 use sqlx::sqlite::SqliteConnection;
 
@@ -110,4 +110,17 @@ pub(crate) async fn prune(
     let ids = read::prunable(connection, cutoff, limit).await?;
     let query = sqlx::query(queries::EXECUTIONS_DELETE).bind(json::ids(ids)?);
     Ok(query.execute(connection).await.during("delete executions")?.rows_affected())
+}
+
+/// Puts the structure of workflows on record; what is there stays.
+pub(crate) async fn define(
+    connection: &mut SqliteConnection,
+    definitions: &[WorkflowDefinition],
+) -> Result<(), BackendError> {
+    let definitions: Vec<(&str, &str, &str)> = definitions
+        .iter()
+        .map(|one| (&*one.key.name, &*one.key.version, one.structure.as_str()))
+        .collect();
+    let query = sqlx::query(queries::WORKFLOWS_DEFINE).bind(json::rows(&definitions)?);
+    query.execute(connection).await.during("define workflows").map(drop)
 }

@@ -35,3 +35,6 @@ mod wake;
 
 pub use backend::SqliteBackend;
 pub use connect::{SqliteOptions, Synchronous};
+
+/// Runs workflows on one SQLite file. See [`cloacina_core::UnifiedExecutor`].
+pub type UnifiedExecutor = cloacina_core::UnifiedExecutor<SqliteBackend>;

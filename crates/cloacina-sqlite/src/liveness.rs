@@ -9,7 +9,6 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
-use crate::json::{self, Hex};
 use crate::locks::{Locks, Probe};
 use crate::{queries, rows};
 
@@ -51,27 +50,7 @@ pub(crate) async fn heartbeat(
     if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
         return Ok(Pulse::Buried);
     }
-    if !beat.running.is_empty() {
-        let running: Vec<_> = beat
-            .running
-            .iter()
-            .map(|running| {
-                let attempt = &running.attempt;
-                (
-                    Hex::from(running.execution),
-                    attempt.task.as_str(),
-                    attempt.attempt,
-                    running.epoch,
-                    rows::company_name(attempt.company),
-                    clock.at(attempt.started),
-                )
-            })
-            .collect();
-        let query =
-            sqlx::query(queries::ATTEMPTS_START_OWNED).bind(json::rows(&running)?).bind(worker);
-        query.execute(&mut *connection).await.during(what)?;
-    }
-    let query = sqlx::query(queries::WORKERS_PEERS).bind(worker).bind(clock.now());
+    let query = sqlx::query(queries::WORKERS_PEERS).bind(worker);
     let row = query.fetch_one(connection).await.during(what)?;
     Ok(Pulse::Alive { peers: rows::value(&row, "peers")? })
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cloacina_core::BackendError;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Executor as _, Row as _};
 
 use crate::connections::transaction;
 use crate::error::{Context as _, refused};
@@ -27,8 +27,16 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Reads it.
+    /// Reads it, all of one moment: another process may be migrating.
     pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        connection.execute("BEGIN").await?;
+        let identity = Self::read_within(connection).await;
+        connection.execute("ROLLBACK").await?;
+        identity
+    }
+
+    /// Reads it within a transaction.
+    async fn read_within(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let application_id = number(connection, "PRAGMA application_id").await?;
         let version = number(connection, "PRAGMA user_version").await?;
         // The schema of what is ours is not looked at: a first look may come while another process checkpoints.
@@ -83,7 +91,7 @@ async fn apply(
     connection: &mut SqliteConnection,
     path: std::path::PathBuf,
 ) -> Result<(), BackendError> {
-    let seen = Identity::read(connection).await.during("read the version")?.check(&path)?;
+    let seen = Identity::read_within(connection).await.during("read the version")?.check(&path)?;
     let seen = usize::try_from(seen).unwrap_or_default();
     for migration in MIGRATIONS.iter().skip(seen) {
         sqlx::raw_sql(*migration).execute(&mut *connection).await.during("migrate")?;

@@ -16,7 +16,6 @@ statements! {
     ATTEMPTS_LOAD = "attempts/load";
     ATTEMPTS_RELEASE = "attempts/release";
     ATTEMPTS_START = "attempts/start";
-    ATTEMPTS_START_OWNED = "attempts/start_owned";
     EVENTS_CONTROL = "events/control";
     EVENTS_INSERT = "events/insert";
     EVENTS_LOAD = "events/load";
@@ -45,15 +44,17 @@ statements! {
     TASKS_INSERT = "tasks/insert";
     TASKS_LOAD = "tasks/load";
     WORKERS_REGISTER = "workers/register";
+    WORKFLOWS_DEFINE = "workflows/define";
 }
 
 pub(crate) const WORKERS_RENEW: &str = "UPDATE workers SET expires_at = ?2 WHERE id = ?1";
 pub(crate) const WORKERS_EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM workers WHERE id = ?1) AS registered";
-pub(crate) const WORKERS_PEERS: &str =
-    "SELECT count(*) AS peers FROM workers WHERE id <> ?1 AND expires_at > ?2";
+pub(crate) const WORKERS_PEERS: &str = "SELECT count(*) AS peers FROM workers WHERE id <> ?1";
 pub(crate) const WORKERS_LIST: &str = "SELECT id, expires_at FROM workers WHERE id <> ?1";
 pub(crate) const WORKERS_LEASE: &str = "SELECT expires_at FROM workers WHERE id = ?1";
+pub(crate) const WORKFLOWS_STRUCTURE: &str =
+    "SELECT structure FROM workflows WHERE name = ?1 AND version = ?2";
 pub(crate) const WORKERS_DELETE: &str = "DELETE FROM workers WHERE id = ?1";
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cloacina_core::backend::{Counts, EventRecord, ExecutionRecord, ExecutionSnapshot, Standing};
+use cloacina_core::backend::{
+    Counts, EventRecord, ExecutionRecord, ExecutionSnapshot, JsonText, Standing, WorkflowKey,
+};
 use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus};
 use sqlx::sqlite::SqliteConnection;
 
@@ -81,11 +83,16 @@ pub(crate) async fn list(
     let before = query.before.as_ref().map_or(&AFTER_ALL_IDS[..], |id| id.as_uuid().as_bytes());
     let statuses: Vec<&str> = query.statuses.iter().map(|status| status.as_str()).collect();
     let statuses = (!statuses.is_empty()).then(|| json::rows(&statuses)).transpose()?;
+    let excluding: Vec<(&str, &str)> =
+        query.excluding.iter().map(|key| (&*key.name, &*key.version)).collect();
+    let excluding = (!excluding.is_empty()).then(|| json::rows(&excluding)).transpose()?;
     let found = sqlx::query(statement)
         .bind(before)
         .bind(statuses)
         .bind(query.workflow.as_deref())
-        .bind(query.limit.map_or(-1, i64::from));
+        .bind(query.limit.map_or(-1, i64::from))
+        .bind(excluding)
+        .bind(query.owner.as_ref().map(|owner| owner.as_uuid().as_bytes().as_slice()));
     let found = found.fetch_all(connection).await.during("list executions")?;
     found.iter().map(rows::execution).collect()
 }
@@ -144,4 +151,15 @@ pub(crate) async fn prunable(
     let query = sqlx::query(queries::EXECUTIONS_PRUNABLE).bind(cutoff).bind(limit);
     let found = query.fetch_all(connection).await.during("look for what can be deleted")?;
     found.iter().map(rows::execution_id).collect()
+}
+
+/// Reads the structure of a version of a workflow.
+pub(crate) async fn definition(
+    connection: &mut SqliteConnection,
+    key: &WorkflowKey,
+) -> Result<Option<JsonText>, BackendError> {
+    let query = sqlx::query(queries::WORKFLOWS_STRUCTURE).bind(&*key.name).bind(&*key.version);
+    let row = query.fetch_optional(connection).await.during("read a workflow's structure")?;
+    let structure = row.map(|row| rows::value::<String>(&row, "structure")).transpose()?;
+    Ok(structure.map(JsonText::new))
 }

@@ -5,6 +5,8 @@
 //! - [`conformance`] is the suite that every back end passes; [`conformance_suite!`] turns it into tests.
 //! - [`differential`] compares two back ends on random sequences of operations.
 
+pub mod conformance;
+pub mod differential;
 pub mod memory;
 
 pub use memory::MemoryBackend;

@@ -464,8 +464,8 @@ impl Driver {
         self.snapshot.record.status = status;
         self.snapshot.record.finished_at = Some(self.snapshot.now);
         self.snapshot.tasks.sort_by_key(|task| task.ordinal);
-        let workflow = self.state.workflow().clone();
-        let result = crate::PipelineResult::from_snapshot(self.snapshot, Some(&workflow));
+        let tasks = self.state.workflow().task_ids();
+        let result = crate::PipelineResult::from_snapshot(self.snapshot, &tasks);
         self.engine.waiters.tell(self.id, result.map_err(Arc::new));
     }
 }

@@ -24,11 +24,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::backend::{
     Backend, BackendError, Control, ControlVerdict, ExecutionSnapshot, NewExecution, NewWorker,
-    SubmitVerdict,
+    SubmitVerdict, WorkflowKey,
 };
-use crate::workflow::Workflows;
+use crate::workflow::{Structure, Workflows};
 use crate::{
-    ExecutionId, ExecutorConfig, ExecutorError, PipelineResult, PipelineStatus, WorkerId, Workflow,
+    ExecutionId, ExecutorConfig, ExecutorError, PipelineResult, PipelineStatus, TaskId, WorkerId,
+    Workflow,
 };
 use committer::Committer;
 use driver::{Driver, Order};
@@ -113,6 +114,7 @@ impl Engine {
             config,
             workflows,
         });
+        engine.backend.define_workflows(&engine.workflows.definitions()).await?;
         if role == Role::Worker {
             engine.backend.register_worker(&engine.new_worker()).await?;
             engine.beat_once().await;
@@ -131,6 +133,10 @@ impl Engine {
 
     fn worker(&self) -> WorkerId {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_peers(&self) -> bool {
+        self.peers.load(Ordering::Relaxed) > 0
     }
 
     /// The time between two heartbeats: two may be missed before the lease is over.
@@ -200,9 +206,8 @@ impl Engine {
     }
 
     fn room(&self) -> usize {
-        let alone = self.peers.load(Ordering::Relaxed) == 0;
         let most = self.config.max_held_executions;
-        let most = if alone { most } else { most.min(self.config.max_concurrent_tasks) };
+        let most = if self.has_peers() { most.min(self.config.max_concurrent_tasks) } else { most };
         // What waits for a retry is held but is no load.
         let held = self.config.max_held_executions * 4;
         most.saturating_sub(self.held.load()).min(held.saturating_sub(self.held.len()))
@@ -282,8 +287,19 @@ impl Engine {
     /// Reads an execution as users see it.
     pub(crate) async fn result(&self, id: ExecutionId) -> Result<PipelineResult, ExecutorError> {
         let snapshot = self.load(id).await?;
-        let workflow = self.workflows.get(&snapshot.record.workflow.name);
-        Ok(PipelineResult::from_snapshot(snapshot, workflow)?)
+        let tasks = self.task_ids(&snapshot.record.workflow).await?;
+        Ok(PipelineResult::from_snapshot(snapshot, &tasks)?)
+    }
+
+    /// Lists the tasks of a workflow in topological order, whether it is known here or only on record.
+    async fn task_ids(&self, key: &WorkflowKey) -> Result<Vec<TaskId>, BackendError> {
+        if let Some(workflow) = self.workflows.get(&key.name).filter(|known| known.key() == key) {
+            return Ok(workflow.task_ids());
+        }
+        match self.backend.definition(key).await? {
+            Some(structure) => Ok(Structure::read(&structure)?.ids().cloned().collect()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Cancels an execution; its status afterwards.
@@ -292,9 +308,8 @@ impl Engine {
         id: ExecutionId,
     ) -> Result<PipelineStatus, ExecutorError> {
         let snapshot = self.load(id).await?;
-        let workflow = self.workflows.get(&snapshot.record.workflow.name);
-        let tasks = workflow.map(Workflow::tasks).unwrap_or_default().iter().enumerate();
-        let tasks = tasks.map(|(i, task)| (task.id().clone(), crate::dag::to_ordinal(i))).collect();
+        let ids = self.task_ids(&snapshot.record.workflow).await?.into_iter().enumerate();
+        let tasks = ids.map(|(index, id)| (id, crate::dag::to_ordinal(index))).collect();
         self.order(id, Control::Cancel { tasks }).await
     }
 
@@ -389,11 +404,7 @@ impl Engine {
         workflow: &Workflow,
         snapshot: &ExecutionSnapshot,
     ) -> Result<(), ExecutorError> {
-        let reason = if snapshot.record.workflow == *workflow.key() {
-            None
-        } else {
-            restore::misfit(workflow, &snapshot.tasks)
-        };
+        let reason = self.misfit(workflow, snapshot).await?;
         reason.map_or(Ok(()), |reason| {
             Err(ExecutorError::IncompatibleVersion {
                 execution: snapshot.record.id,
@@ -401,6 +412,20 @@ impl Engine {
                 reason,
             })
         })
+    }
+
+    /// Tells why an execution cannot go on under a workflow, if it cannot.
+    async fn misfit(
+        &self,
+        workflow: &Workflow,
+        snapshot: &ExecutionSnapshot,
+    ) -> Result<Option<String>, BackendError> {
+        let key = &snapshot.record.workflow;
+        if key == workflow.key() {
+            return Ok(None);
+        }
+        let structure = self.backend.definition(key).await?;
+        restore::misfit(workflow, structure.as_ref(), &snapshot.tasks)
     }
 
     /// Stops everything at once, as a crash would: somebody else recovers what was under way.

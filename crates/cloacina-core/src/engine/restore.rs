@@ -7,12 +7,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::backend::{
-    AttemptRecord, AttemptState, Company, ExecutionSnapshot, Suspicion, TaskRecord,
+    AttemptRecord, AttemptState, Company, ExecutionSnapshot, JsonText, Suspicion, TaskRecord,
 };
 use crate::context::Changes;
 use crate::result::{between, read};
 use crate::state::{ExecutionState, Outcome, Recorded};
-use crate::{BackendError, ExecutorConfig, SkipReason, TaskState, Workflow};
+use crate::workflow::Structure;
+use crate::{BackendError, ExecutorConfig, SkipReason, TaskId, TaskState, Workflow};
 
 /// An execution ready to be driven.
 pub(super) struct TakenUp {
@@ -150,22 +151,27 @@ fn outcome(task: &TaskRecord) -> Result<Outcome, BackendError> {
 }
 
 /// Tells why an execution of another version cannot go on under this one, if it cannot: every completed task must still
-/// exist and depend on the same tasks.
-///
-/// Dependencies are not on record; so a completed task fits if all that it depends on now has ended on record.
-pub(super) fn misfit(workflow: &Workflow, tasks: &[TaskRecord]) -> Option<String> {
-    let ended: BTreeSet<&str> = tasks.iter().map(|task| task.task.as_str()).collect();
+/// exist and depend on the same tasks. `structure` is that of the other version.
+pub(super) fn misfit(
+    workflow: &Workflow,
+    structure: Option<&JsonText>,
+    tasks: &[TaskRecord],
+) -> Result<Option<String>, BackendError> {
+    let Some(structure) = structure else {
+        return Ok(Some("the structure of its version is not on record".to_owned()));
+    };
+    let structure = Structure::read(structure)?;
+    let before = structure.dependencies();
     for record in tasks.iter().filter(|task| task.state == TaskState::Completed) {
-        let Some(task) = workflow.task(record.task.as_str()) else {
-            return Some(format!("task `{}` has completed and is no longer in it", record.task));
+        let id = record.task.as_str();
+        let Some(task) = workflow.task(id) else {
+            return Ok(Some(format!("task `{id}` has completed and is no longer in it")));
         };
-        let missing = task.dependencies.iter().find(|id| !ended.contains(id.as_str()));
-        if let Some(missing) = missing {
-            return Some(format!(
-                "task `{}` has completed and now depends on `{missing}`, which has not ended",
-                record.task
-            ));
+        let now: BTreeSet<&TaskId> = task.dependencies.iter().collect();
+        let then = before.get(id).map(|ids| ids.iter().collect::<BTreeSet<_>>());
+        if then.is_none_or(|then| then != now) {
+            return Ok(Some(format!("task `{id}` has completed and depends on other tasks now")));
         }
     }
-    None
+    Ok(None)
 }

@@ -7,42 +7,50 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Engine;
 use super::driver::Order;
-use super::{Engine, restore};
-use crate::backend::{ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse};
+use crate::backend::{
+    ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse, Release,
+};
 use crate::{BackendError, ExecutionId, WorkerId};
 
 /// More executions than this are not claimed in one transaction: it would hold the others up.
 const CLAIM_MAX: usize = 512;
 
 /// How many executions of other versions are looked at in one round.
-const FOREIGN_MAX: u32 = 256;
+const STRANGERS_PAGE: u32 = 256;
 
 /// Renews the lease, and sweeps for dead workers and for executions of other versions.
 pub(super) async fn keep_alive(engine: Arc<Engine>) {
-    let mut refused = HashSet::new();
+    let mut strangers = Strangers::default();
     loop {
-        engine.claim_foreign(&mut refused).await;
+        engine.claim_strangers(&mut strangers).await;
         // A dead peer can be told from a living one at small cost, so peers are looked after more often than the lease.
         let next_beat = Instant::now() + engine.beat();
-        loop {
-            let peers = engine.peers.load(Ordering::Relaxed) > 0;
+        while Instant::now() < next_beat {
             let sweep = Instant::now() + engine.config.poll_interval;
-            let until = if peers { next_beat.min(sweep) } else { next_beat };
+            let until = if engine.has_peers() { next_beat.min(sweep) } else { next_beat };
             tokio::select! {
                 () = tokio::time::sleep_until(until) => {}
                 () = engine.kill.cancelled() => return,
             }
-            if Instant::now() >= next_beat {
-                break;
+            if engine.has_peers() {
+                engine.bury().await;
             }
-            engine.bury().await;
         }
         engine.beat_once().await;
-        engine.bury().await;
         engine.give_back();
         engine.note_unowned();
     }
+}
+
+/// Executions of other versions that were looked at.
+#[derive(Default)]
+struct Strangers {
+    /// Those that do not fit the workflow as it is known here.
+    refused: HashSet<ExecutionId>,
+    /// Where the next page begins.
+    page: Option<ExecutionId>,
 }
 
 /// Claims executions whenever there is room and there may be some.
@@ -67,8 +75,12 @@ pub(super) async fn claim(engine: Arc<Engine>) {
             Ok(due_in) => next_due = due_in.map(|wait| Instant::now() + wait),
             Err(error) => {
                 tracing::warn!(%error, "looking for work failed");
-                // The next heartbeat or change tries again.
-                next_due = Some(Instant::now() + engine.config.poll_interval);
+                tokio::select! {
+                    () = tokio::time::sleep(engine.config.poll_interval) => {}
+                    () = engine.stop.cancelled() => return,
+                }
+                engine.reconcile().await;
+                engine.note_unowned();
             }
         }
     }
@@ -95,11 +107,7 @@ pub(super) async fn watch(engine: Arc<Engine>) {
 impl Engine {
     /// Sends one heartbeat. A worker that was declared dead lets go of everything and registers anew.
     pub(super) async fn beat_once(self: &Arc<Self>) {
-        let beat = Heartbeat {
-            worker: self.worker(),
-            lease_ttl: self.config.lease_ttl,
-            running: Vec::new(),
-        };
+        let beat = Heartbeat { worker: self.worker(), lease_ttl: self.config.lease_ttl };
         match self.backend.heartbeat(&beat).await {
             Ok(Pulse::Alive { peers }) => self.peers.store(peers, Ordering::Relaxed),
             Ok(Pulse::Buried) => {
@@ -144,7 +152,7 @@ impl Engine {
 
     /// Where others could run them, gives back executions that wait for a slot.
     fn give_back(&self) {
-        if self.peers.load(Ordering::Relaxed) > 0 {
+        if self.has_peers() {
             let excess = self.held.load().saturating_sub(self.config.max_concurrent_tasks);
             self.held.hand_over(excess);
         }
@@ -159,6 +167,25 @@ impl Engine {
             self.note_unowned();
         }
         Ok(next_due)
+    }
+
+    /// Gives back what this worker owns without knowing: a claim that seemed to fail may have happened.
+    ///
+    /// An execution that was submitted a moment ago may be among them; then its driver finds itself fenced, and somebody
+    /// else takes it up.
+    async fn reconcile(&self) {
+        let worker = self.worker();
+        let owned = match self.backend.list(&ExecutionQuery::new().owner(worker)).await {
+            Ok(owned) => owned,
+            Err(error) => return tracing::warn!(%error, "reading what this worker owns failed"),
+        };
+        let unknown = owned.into_iter().filter(|record| !self.held.contains(record.id));
+        let releases: Vec<_> = unknown
+            .map(|record| Release { execution: record.id, worker, epoch: record.epoch })
+            .collect();
+        if let Err(error) = self.backend.release(&releases).await {
+            tracing::warn!(%error, "giving back what this worker does not hold failed");
+        }
     }
 
     async fn claim_scope(
@@ -184,8 +211,8 @@ impl Engine {
     /// Claims executions of another version of a known workflow, if what they completed still fits.
     ///
     /// The others are left alone for a worker that knows their version.
-    async fn claim_foreign(self: &Arc<Self>, refused: &mut HashSet<ExecutionId>) {
-        match self.fitting_foreigners(refused).await {
+    async fn claim_strangers(self: &Arc<Self>, strangers: &mut Strangers) {
+        match self.fitting_strangers(strangers).await {
             Ok(ids) if ids.is_empty() => {}
             Ok(ids) => {
                 let limit = ids.len();
@@ -199,27 +226,31 @@ impl Engine {
         }
     }
 
-    async fn fitting_foreigners(
+    /// Looks through one page of executions that no known version covers.
+    async fn fitting_strangers(
         &self,
-        refused: &mut HashSet<ExecutionId>,
+        strangers: &mut Strangers,
     ) -> Result<Vec<ExecutionId>, BackendError> {
-        let known = self.workflows.keys();
+        let mut query =
+            ExecutionQuery::new().unowned().excluding(self.workflows.keys()).limit(STRANGERS_PAGE);
+        query.before = strangers.page;
+        let page = self.backend.list(&query).await?;
+        let whole = page.len() == STRANGERS_PAGE as usize;
+        strangers.page = page.last().map(|record| record.id).filter(|_| whole);
         let mut fitting = Vec::new();
-        let query = ExecutionQuery::new().unowned();
-        for record in self.backend.list(&query).await? {
-            let foreign = !known.contains(&record.workflow) && !refused.contains(&record.id);
+        for record in page {
             let Some(workflow) = self.workflows.get(&record.workflow.name) else { continue };
-            if !foreign || fitting.len() >= FOREIGN_MAX as usize {
+            if strangers.refused.contains(&record.id) {
                 continue;
             }
             let Some(snapshot) = self.backend.load(record.id).await? else { continue };
-            match restore::misfit(workflow, &snapshot.tasks) {
+            match self.misfit(workflow, &snapshot).await? {
                 None => fitting.push(record.id),
                 Some(reason) => {
                     let workflow = workflow.name();
                     tracing::warn!(execution_id = %record.id, workflow, reason,
                         "an execution waits for a worker that knows its version");
-                    refused.insert(record.id);
+                    strangers.refused.insert(record.id);
                 }
             }
         }

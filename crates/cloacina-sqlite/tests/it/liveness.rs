@@ -18,7 +18,7 @@ fn locks(path: &std::path::Path) -> usize {
 }
 
 fn beat(worker: WorkerId) -> Heartbeat {
-    Heartbeat { worker, lease_ttl: LONG, running: Vec::new() }
+    Heartbeat { worker, lease_ttl: LONG }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
-//! What is special to SQLite. What every back end does is in the conformance suite of `cloacina-testing`.
+//! The conformance suite, and what is special to SQLite.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod batches;
+mod conformance_suite;
 mod liveness;
 mod opening;
 mod plans;

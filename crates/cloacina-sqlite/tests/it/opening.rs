@@ -40,9 +40,9 @@ async fn a_new_file_is_marked_and_durable() {
     assert_eq!(number(&mut connection, "PRAGMA application_id").await, 0x436c_6f61);
     assert_eq!(number(&mut connection, "PRAGMA user_version").await, 1);
     let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
-    assert_eq!(number(&mut connection, tables).await, 5);
+    assert_eq!(number(&mut connection, tables).await, 6);
     let strict = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict";
-    assert_eq!(number(&mut connection, strict).await, 5);
+    assert_eq!(number(&mut connection, strict).await, 6);
 }
 
 #[tokio::test]

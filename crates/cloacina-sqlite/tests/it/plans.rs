@@ -10,7 +10,7 @@ use sqlx::{Executor as _, Row as _};
 use crate::support::{LONG, new_execution, open, place, raw, worker};
 
 /// The statements that run all the time, with the tables that each may only search.
-const HOT: [&str; 22] = [
+const HOT: [&str; 21] = [
     "executions/standing",
     "executions/by_key",
     "executions/insert",
@@ -28,15 +28,14 @@ const HOT: [&str; 22] = [
     "tasks/copy",
     "tasks/load",
     "attempts/start",
-    "attempts/start_owned",
     "attempts/fail",
     "attempts/release",
     "attempts/end_all",
     "events/insert",
 ];
 
-const TABLES: [&str; 9] =
-    ["executions", "tasks", "attempts", "events", "workers", "e", "r", "t", "a"];
+const TABLES: [&str; 10] =
+    ["executions", "tasks", "attempts", "events", "workers", "workflows", "e", "r", "t", "a"];
 
 async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));

@@ -1,13 +1,13 @@
 //! Submits and checkpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     AttemptFailure, AttemptRecord, AttemptState, Batch, BatchVerdicts, Checkpoint,
-    CheckpointVerdict, Company, EventKind, ExecutionRecord, NewExecution, SubmitVerdict, Suspicion,
-    TaskEnd, TaskRecord,
+    CheckpointVerdict, Company, EventKind, ExecutionRecord, NewEvent, NewExecution, SubmitVerdict,
+    Suspicion, TaskEnd, TaskRecord,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, TaskId, TaskState};
 
@@ -56,6 +56,7 @@ impl State {
             tasks,
             attempts: BTreeMap::new(),
             events: Vec::new(),
+            said: HashSet::new(),
         });
         SubmitVerdict::Created
     }
@@ -80,7 +81,8 @@ impl State {
         let (worker, epoch) = (checkpoint.worker, checkpoint.epoch);
         if !execution.is_owned_by(worker, epoch) {
             let detail = format!("worker {worker} does not own it under epoch {epoch}");
-            self.change(checkpoint.execution, |it| it.note(at, EventKind::Fenced, detail));
+            let event = NewEvent { kind: EventKind::Fenced, task: None, detail };
+            self.change(checkpoint.execution, |it| it.say(at, epoch, event));
             return CheckpointVerdict::Fenced;
         }
         if status.is_terminal() {
@@ -116,7 +118,7 @@ impl State {
                 execution.fail(failure);
             }
             for event in &checkpoint.events {
-                execution.log(at, event.clone());
+                execution.say(at, checkpoint.epoch, event.clone());
             }
             if checkpoint.suspicion == Suspicion::Clear {
                 execution.record.takeovers = 0;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cloacina_core::backend::{Control, ControlVerdict, EventKind, TaskRecord};
+use cloacina_core::backend::{Control, ControlVerdict, EventKind, ExecutionRecord, TaskRecord};
 use cloacina_core::{ExecutionId, PipelineStatus, TaskId, TaskState};
 
 use super::store::{Execution, State, later};
@@ -31,8 +31,9 @@ impl State {
     pub(super) fn prune(&mut self, age: Duration, limit: u32) -> u64 {
         let now = self.now();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let old = self.index.ended.iter().take_while(|(ended, _)| later(*ended, age) <= now);
-        let old: Vec<_> = old.take(limit).map(|(_, id)| *id).collect();
+        let is_old = |it: &ExecutionRecord| it.finished_at.is_some_and(|at| later(at, age) <= now);
+        let old = self.executions().values().map(|it| &it.record).filter(|it| is_old(it));
+        let old: Vec<_> = old.take(limit).map(|it| it.id).collect();
         let mut deleted = 0;
         for id in old {
             deleted += u64::from(self.remove(id).is_some());

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
-    Heartbeat, NewWorker, Pulse, Release, Standing,
+    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{ExecutionId, WorkerId};
 use tokio::sync::Notify;
@@ -132,7 +132,29 @@ impl Backend for MemoryBackend {
     }
 
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError> {
-        self.write(|state| state.bury_dead_workers(by))
+        // Looking in vain must wake nobody: two handles would keep each other awake.
+        self.quietly(|state| {
+            let burials = state.bury_dead_workers(by);
+            if !burials.is_empty() {
+                state.wake_all_but(self.handle.id);
+            }
+            burials
+        })
+    }
+
+    async fn define_workflows(
+        &self,
+        definitions: &[WorkflowDefinition],
+    ) -> Result<(), BackendError> {
+        self.quietly(|state| {
+            for WorkflowDefinition { key, structure } in definitions {
+                state.definitions.entry(key.clone()).or_insert_with(|| structure.clone());
+            }
+        })
+    }
+
+    async fn definition(&self, key: &WorkflowKey) -> Result<Option<JsonText>, BackendError> {
+        self.quietly(|state| state.definitions.get(key).cloned())
     }
 
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
@@ -140,7 +162,13 @@ impl Backend for MemoryBackend {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {
-        self.write(|state| state.claim(request))
+        self.quietly(|state| {
+            let claims = state.claim(request);
+            if !claims.executions.is_empty() {
+                state.wake_all_but(self.handle.id);
+            }
+            claims
+        })
     }
 
     async fn release(&self, releases: &[Release]) -> Result<(), BackendError> {

@@ -44,6 +44,11 @@ impl State {
             .filter(|record| {
                 query.workflow.as_deref().is_none_or(|it| it == &*record.workflow.name)
             })
+            .filter(|record| {
+                let owned = record.owner == query.owner && !record.status.is_terminal();
+                query.owner.is_none() || owned
+            })
+            .filter(|record| !query.excluding.contains(&record.workflow))
             .take(query.limit.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX)))
             .cloned()
             .collect()

@@ -1,6 +1,6 @@
 //! The rows, their indexes and the clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub(super) struct State {
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     executions: BTreeMap<ExecutionId, Execution>,
     pub(super) keys: BTreeMap<Arc<str>, ExecutionId>,
+    pub(super) definitions: BTreeMap<WorkflowKey, JsonText>,
     pub(super) index: Index,
 }
 
@@ -45,6 +46,8 @@ pub(super) struct Execution {
     /// By task, number and epoch.
     pub(super) attempts: BTreeMap<(TaskId, u32, u64), AttemptRecord>,
     pub(super) events: Vec<EventRecord>,
+    /// What owners said under which epoch, so that a repeated checkpoint does not say it twice.
+    pub(super) said: HashSet<(u64, EventKind, Option<TaskId>, String)>,
 }
 
 /// Where to look instead of through all executions. Derived from the records alone.
@@ -56,8 +59,6 @@ pub(super) struct Index {
     pub(super) claimable: BTreeMap<WorkflowKey, Claimable>,
     /// Unfinished, by owner.
     pub(super) owned: BTreeMap<WorkerId, BTreeSet<ExecutionId>>,
-    /// By the time of their end.
-    pub(super) ended: BTreeSet<(DateTime<Utc>, ExecutionId)>,
 }
 
 /// The executions of one workflow and version that wait for a worker.
@@ -77,6 +78,7 @@ impl State {
             workers: BTreeMap::new(),
             executions: BTreeMap::new(),
             keys: BTreeMap::new(),
+            definitions: BTreeMap::new(),
             index: Index::default(),
         }
     }
@@ -148,9 +150,10 @@ impl State {
 impl Index {
     fn add(&mut self, record: &ExecutionRecord) {
         let id = record.id;
-        if let Some(at) = record.finished_at {
-            self.ended.insert((at, id));
-        } else if let Some(owner) = record.owner {
+        if record.finished_at.is_some() {
+            return;
+        }
+        if let Some(owner) = record.owner {
             self.owned.entry(owner).or_default().insert(id);
         } else {
             self.unowned.insert(id);
@@ -166,9 +169,6 @@ impl Index {
 
     fn remove(&mut self, record: &ExecutionRecord) {
         let id = record.id;
-        if let Some(at) = record.finished_at {
-            self.ended.remove(&(at, id));
-        }
         if let Some(owned) = record.owner.and_then(|owner| self.owned.get_mut(&owner)) {
             owned.remove(&id);
         }
@@ -188,8 +188,15 @@ impl Execution {
         self.record.owner == Some(worker) && self.record.epoch == epoch
     }
 
-    pub(super) fn log(&mut self, at: DateTime<Utc>, event: NewEvent) {
+    fn log(&mut self, at: DateTime<Utc>, event: NewEvent) {
         self.events.push(EventRecord { execution: self.record.id, at, event });
+    }
+
+    /// Records an event of an owner, once.
+    pub(super) fn say(&mut self, at: DateTime<Utc>, epoch: u64, event: NewEvent) {
+        if self.said.insert((epoch, event.kind, event.task.clone(), event.detail.clone())) {
+            self.log(at, event);
+        }
     }
 
     /// Records an event that the store itself has to tell.

@@ -19,18 +19,7 @@ impl State {
         let now = self.now();
         let Some(worker) = self.workers.get_mut(&beat.worker) else { return Pulse::Buried };
         worker.expires_at = later(now, beat.lease_ttl);
-        for running in &beat.running {
-            let started_at = self.time_of(running.attempt.started);
-            self.change(running.execution, |execution| {
-                let over = execution.record.status.is_terminal();
-                if !over && execution.is_owned_by(beat.worker, running.epoch) {
-                    execution.begin(&running.attempt, running.epoch, started_at);
-                }
-            });
-        }
-        let has_lease =
-            |(id, worker): &(&WorkerId, &Worker)| **id != beat.worker && worker.expires_at > now;
-        let peers = self.workers.iter().filter(has_lease).count();
+        let peers = self.workers.keys().filter(|id| **id != beat.worker).count();
         Pulse::Alive { peers: u32::try_from(peers).unwrap_or(u32::MAX) }
     }
 
@@ -49,8 +38,16 @@ impl State {
             .iter()
             .filter(|(id, _)| **id != by)
             .filter_map(|(id, worker)| Some((*id, self.proof_of_death(worker, now)?)))
+            .chain(self.unregistered_owners(by))
             .collect();
         dead.into_iter().map(|(worker, proof)| self.bury(worker, proof, now)).collect()
+    }
+
+    /// Finds the workers that were buried while something that they submitted was under way.
+    fn unregistered_owners(&self, by: WorkerId) -> impl Iterator<Item = (WorkerId, ProofOfDeath)> {
+        let owners = self.index.owned.iter().filter(|(_, owned)| !owned.is_empty());
+        let gone = owners.map(|(id, _)| *id).filter(move |id| *id != by);
+        gone.filter(|id| !self.workers.contains_key(id)).map(|id| (id, ProofOfDeath::Lease))
     }
 
     fn proof_of_death(&self, worker: &Worker, now: DateTime<Utc>) -> Option<ProofOfDeath> {

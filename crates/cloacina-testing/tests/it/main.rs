@@ -1,0 +1,32 @@
+//! The conformance suite on the reference model.
+
+mod differential;
+mod memory;
+mod planted;
+mod registry;
+mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloacina_core::Backend;
+use cloacina_testing::MemoryBackend;
+use cloacina_testing::conformance::Harness;
+
+/// Stores in memory.
+struct MemoryHarness(MemoryBackend);
+
+#[async_trait]
+impl Harness for MemoryHarness {
+    async fn start() -> Self {
+        Self(MemoryBackend::new())
+    }
+
+    async fn handle(&self) -> Arc<dyn Backend> {
+        Arc::new(self.0.another_handle())
+    }
+
+    async fn finish(self) {}
+}
+
+cloacina_testing::conformance_suite!(MemoryHarness);

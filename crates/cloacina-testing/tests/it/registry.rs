@@ -1,0 +1,29 @@
+//! The list of cases holds every case: one that is left out would never run, and nobody would notice.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+macro_rules! names {
+    ($($case:ident,)*) => { [$(stringify!($case)),*] };
+}
+
+#[test]
+fn every_case_is_in_the_list() {
+    let listed: BTreeSet<String> =
+        cloacina_testing::for_each_case!([names!]).into_iter().map(str::to_owned).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+    let mut written = BTreeSet::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in source.lines() {
+            let name = line.strip_prefix("pub async fn ").and_then(|it| it.split_once('('));
+            if let Some((name, rest)) = name
+                && rest.starts_with("fx: &Fixture)")
+            {
+                assert!(written.insert(name.to_owned()), "two cases are called `{name}`");
+            }
+        }
+    }
+    assert_eq!(listed, written, "left: the list, right: the cases in {}", folder.display());
+}
