@@ -116,13 +116,16 @@ async fn inspect(path: &Path) -> Result<(), BackendError> {
     }
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    let has_log = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    let has_log = || fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    let had_log = has_log();
     let plain =
         SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
-    let first = look(plain.clone().immutable(true), path).await?;
-    // What the file says may be out of date if there is a log, but what is certainly another's stays so.
-    match first.check(path) {
-        Ok(_) if has_log => look(plain, path).await?.check(path).map(drop),
+    let first = look(plain.clone().immutable(true), path).await;
+    // If there is a log, the file may be out of date or half written: then only a look through the log is certain. But
+    // that one may leave a trace, so what is another's beyond doubt does not get it.
+    match first.and_then(|identity| identity.check(path)) {
+        Err(error @ BackendError::Refused { .. }) => Err(error),
+        Ok(_) | Err(_) if had_log || has_log() => look(plain, path).await?.check(path).map(drop),
         other => other.map(drop),
     }
 }
