@@ -44,7 +44,7 @@ struct Args {
     workers: u32,
 
     /// By what run times are multiplied; with 0, tasks do nothing.
-    #[arg(long, value_name = "F", default_value_t = 0.01, value_parser = scale)]
+    #[arg(long, value_name = "F", default_value_t = 0.01, value_parser = scale, allow_negative_numbers = true)]
     scale: f64,
 
     /// Go on with the newest unfinished execution of this workflow in the database.
@@ -85,10 +85,23 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", chain(&error));
             ExitCode::from(if error.is::<FileError>() { 2 } else { 1 })
         }
     }
+}
+
+/// Joins an error and its causes; a text that ends with its cause is not repeated.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.is_empty() {
+            cause
+        } else if text.ends_with(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 async fn run(args: &Args) -> anyhow::Result<ExitCode> {

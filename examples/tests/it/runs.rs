@@ -1,9 +1,11 @@
 //! Whole runs of the instance that comes with the examples.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use cloacina_core::{PipelineStatus, TaskResult};
-use cloacina_examples::wf::{Ended, Instance, Report, bakery};
+use cloacina_core::{Context, ExecutionId, PipelineStatus, TaskResult, UnifiedExecutor};
+use cloacina_examples::wf::{Bodies, Ended, Instance, Report, bakery, run, workflow};
+use cloacina_sqlite::SqliteBackend;
 use serde_json::Value;
 
 use crate::{execute, settings};
@@ -85,33 +87,44 @@ async fn resume_refuses_another_workflow_of_that_name() {
     execute(&instance, &settings(folder.path(), false)).await;
     instance.tasks.retain(|task| task.parents.is_empty());
     let settings = settings(folder.path(), true);
-    let error = cloacina_examples::wf::run::<cloacina_sqlite::SqliteBackend>(&instance, &settings);
-    let error = error.await.unwrap_err().to_string();
+    let error = run::<SqliteBackend>(&instance, &settings).await.unwrap_err().to_string();
     assert!(error.contains("another workflow named `bakery-morning`"), "{error}");
 }
 
-#[tokio::test]
-async fn resume_finishes_what_was_paused() {
-    use cloacina_core::{Context, UnifiedExecutor};
-    use cloacina_examples::wf::{Bodies, workflow};
-
-    let folder = tempfile::tempdir().unwrap();
-    let instance = bakery().unwrap();
-    let settings = settings(folder.path(), true);
-    // Tasks that take for ever, of a process that stops.
-    let executor = UnifiedExecutor::<cloacina_sqlite::SqliteBackend>::builder()
-        .database_url(settings.database.as_str())
-        .workflows([workflow(&instance, 1e3, &Bodies::default()).unwrap()])
-        .shutdown_grace(std::time::Duration::ZERO)
+/// Starts an execution whose tasks take very long, lets somebody do something to it, and stops.
+async fn leave_unfinished(instance: &Instance, database: &str, pause: bool) -> ExecutionId {
+    let executor = UnifiedExecutor::<SqliteBackend>::builder()
+        .database_url(database)
+        .workflows([workflow(instance, 1e3, &Bodies::default()).unwrap()])
+        .shutdown_grace(Duration::ZERO)
         .build()
         .await
         .unwrap();
     let begun = executor.execute_async(&instance.name, Context::new()).await.unwrap();
-    executor.pause_execution(begun.execution_id).await.unwrap();
+    if pause {
+        executor.pause_execution(begun.execution_id).await.unwrap();
+    }
     executor.shutdown().await.unwrap();
+    begun.execution_id
+}
 
+async fn assert_resumed(pause: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = bakery().unwrap();
+    let settings = settings(folder.path(), true);
+    let begun = leave_unfinished(&instance, &settings.database, pause).await;
     let ended = execute(&instance, &settings).await;
-    assert_eq!(ended.result.execution_id, begun.execution_id);
+    assert_eq!(ended.result.execution_id, begun);
     assert_eq!(ended.result.status, PipelineStatus::Completed);
-    assert_eq!(ended.executed_this_run, 16);
+    assert_eq!(ended.executed_this_run, instance.tasks.len());
+}
+
+#[tokio::test]
+async fn resume_finishes_what_was_shut_down() {
+    assert_resumed(false).await;
+}
+
+#[tokio::test]
+async fn resume_finishes_what_was_paused() {
+    assert_resumed(true).await;
 }
