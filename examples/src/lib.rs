@@ -1,1 +1,4 @@
-//! What the examples share.
+//! What the examples share. Start with the examples themselves, in `examples/examples/`.
+
+pub mod show;
+pub mod wf;

@@ -1,0 +1,73 @@
+//! A workflow in a few lines: four tasks, a retry that really happens, a condition, and a file that remembers it all.
+//!
+//! ```sh
+//! cargo run -p cloacina-examples --example quickstart
+//! ```
+//!
+//! Keeps its data in `quickstart.db` in the current folder. Run it as often as you like: each run is a new execution in
+//! the same file.
+
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cloacina_core::{Context, TaskError, task, workflow};
+use cloacina_examples::show;
+use cloacina_sqlite::UnifiedExecutor;
+use serde_json::{Value, json};
+
+#[task]
+async fn extract(context: &mut Context<Value>) -> Result<(), TaskError> {
+    context.insert("orders", json!([{ "eur": 120 }, { "eur": 80 }, { "eur": 45 }]))?;
+    Ok(())
+}
+
+/// Asks a service that is not there at the first call. The second attempt begins 200 ms later.
+#[task(dependencies = [extract], retry_attempts = 3, retry_delay_ms = 200, timeout = "30s")]
+async fn convert(context: &mut Context<Value>) -> Result<(), TaskError> {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    if !ASKED.swap(true, Ordering::SeqCst) {
+        return Err(TaskError::new("the exchange rates are not there yet"));
+    }
+    let orders: Vec<Value> = context.get_as("orders")?;
+    let eur: i64 = orders.iter().filter_map(|order| order["eur"].as_i64()).sum();
+    context.insert("total_usd", json!(eur * 11 / 10))?;
+    Ok(())
+}
+
+#[task(dependencies = [convert])]
+async fn load(context: &mut Context<Value>) -> Result<usize, TaskError> {
+    let orders: Vec<Value> = context.get_as("orders")?;
+    context.remove("orders");
+    context.insert("loaded", json!(orders.len()))?;
+    Ok(orders.len())
+}
+
+/// Runs on great days only, and this is not one.
+#[task(
+    dependencies = [convert],
+    trigger_rules = all(all_success, context_value("total_usd", greater_than, 10_000))
+)]
+async fn celebrate(context: &mut Context<Value>) -> Result<(), TaskError> {
+    context.insert("celebrated", json!(true))?;
+    Ok(())
+}
+
+workflow! {
+    name: "orders",
+    description: "Loads the orders of a day",
+    tasks: [extract, convert, load, celebrate],
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let executor = UnifiedExecutor::new("sqlite://quickstart.db").await?;
+    let result = executor.execute("orders", Context::new()).await?;
+    let executions = executor.list_executions().await?.len();
+    executor.shutdown().await?;
+
+    print!("{}", show::result(&result)?);
+    let file = std::path::absolute("quickstart.db")?;
+    println!("\n{executions} executions are on record in {}", file.display());
+    Ok(())
+}
