@@ -34,7 +34,7 @@ pub struct ExecutorConfig {
     pub lease_ttl: Duration,
     /// How often to look for what other processes did, where nothing tells. Default 500 ms.
     pub poll_interval: Duration,
-    /// How long a cancelled or timed-out task has to react to its token before it is dropped. Default 1 s.
+    /// How long a cancelled task has to react to its token before it is dropped. Default 1 s.
     pub cancel_grace: Duration,
     /// How long `shutdown` lets running tasks finish. Default 10 s.
     pub shutdown_grace: Duration,

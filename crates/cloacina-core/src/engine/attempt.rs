@@ -126,21 +126,24 @@ impl Attempt {
         }
     }
 
-    /// Runs the body until it ends, times out, or is cancelled; then it has a grace to react to its token.
+    /// Runs the body until it ends, times out, or is cancelled; then it has a grace to react to its token. One that times
+    /// out knew its deadline and has none.
     async fn within_limits<F>(&self, body: F) -> Result<(Context, TaskOutput), TaskError>
     where
         F: Future<Output = Result<(Context, TaskOutput), TaskError>>,
     {
         let mut body = std::pin::pin!(body);
-        let error = tokio::select! {
+        tokio::select! {
             biased;
             ended = &mut body => return ended,
-            () = self.cancellation.cancelled() => TaskError::new("the attempt was cancelled"),
-            () = tokio::time::sleep(self.timeout) => timed_out(self.timeout),
-        };
-        self.cancellation.cancel();
+            () = self.cancellation.cancelled() => {}
+            () = tokio::time::sleep(self.timeout) => {
+                self.cancellation.cancel();
+                return Err(timed_out(self.timeout));
+            }
+        }
         let _ = tokio::time::timeout(self.engine.config.cancel_grace, body).await;
-        Err(error)
+        Err(TaskError::new("the attempt was cancelled"))
     }
 
     /// Turns what the body left behind into what is stored.

@@ -100,6 +100,8 @@ pub(super) struct Driver {
     paused: bool,
     leaving: bool,
     load: Load,
+    /// A moment on the store's clock and on this process's: one for all, so that no two stamps contradict each other.
+    anchor: (DateTime<Utc>, Instant),
 }
 
 impl Driver {
@@ -127,6 +129,7 @@ impl Driver {
             paused: false,
             leaving: false,
             load,
+            anchor: (snapshot.now, Instant::now()),
             snapshot,
             engine,
         }
@@ -413,9 +416,13 @@ impl Driver {
 
     /// Notes what is about to be committed, so that a waiter need not read it back.
     fn keep(&mut self, tasks: &[TaskEnd]) {
-        // The store's clock was `snapshot.now` at `read_at`; from there instants turn into its timestamps.
-        let (now, read_at) = (self.snapshot.now, Instant::now());
-        let stamp = |at: Instant| now - (read_at.saturating_duration_since(at));
+        let (time, instant) = self.anchor;
+        let stamp = |at: Instant| {
+            // One of the two is zero.
+            let (after, before) =
+                (at.saturating_duration_since(instant), instant.saturating_duration_since(at));
+            time + after - before
+        };
         self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
             task: end.task.clone(),
             ordinal: end.ordinal,

@@ -121,6 +121,7 @@ impl Engine {
             engine.bury().await;
             tracker.spawn(steward::keep_alive(Arc::clone(&engine)));
             tracker.spawn(steward::claim(Arc::clone(&engine)));
+            engine.note_unowned();
         }
         tracker.spawn(work);
         tracker.spawn(steward::watch(Arc::clone(&engine)));

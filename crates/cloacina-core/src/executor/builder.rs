@@ -90,7 +90,7 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
         self
     }
 
-    /// Sets how long a cancelled or timed-out task has to react to its token.
+    /// Sets how long a cancelled task has to react to its token.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.config.cancel_grace = grace;
         self
