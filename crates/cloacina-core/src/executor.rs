@@ -117,7 +117,6 @@ impl<B: ConnectSchema> UnifiedExecutor<B> {
 
 impl<B: Backend> UnifiedExecutor<B> {
     /// Starts with the default settings.
-    #[must_use]
     pub fn builder() -> UnifiedExecutorBuilder<B> {
         UnifiedExecutorBuilder::new()
     }

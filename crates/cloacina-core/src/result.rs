@@ -181,7 +181,9 @@ fn unended(id: &TaskId, snapshot: &ExecutionSnapshot) -> TaskResult {
         end_time: None,
         duration: None,
         output: None,
-        error_message: failed.last().and_then(|attempt| attempt.error.clone()),
+        error_message: failed
+            .max_by_key(|attempt| attempt.attempt)
+            .and_then(|attempt| attempt.error.clone()),
         skip_reason: None,
     }
 }

@@ -1,4 +1,6 @@
 //! Tests that need more than one crate, or a child process to kill.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 mod crash;
 mod house;

@@ -1,0 +1,71 @@
+//! Asking for executions, giving them back, and what users order.
+
+use std::time::Duration;
+
+use super::{ExecutionSnapshot, WorkflowKey};
+use crate::{ExecutionId, PipelineStatus, TaskId, WorkerId};
+
+/// A call for work.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// Who wants to own it.
+    pub worker: WorkerId,
+    /// At most so many executions.
+    pub limit: u32,
+    /// Which ones may be given.
+    pub scope: ClaimScope,
+}
+
+/// Which executions a claim may give.
+#[derive(Debug, Clone)]
+pub enum ClaimScope {
+    /// Those of exactly these workflows and versions, oldest first.
+    Workflows(Vec<WorkflowKey>),
+    /// These, whatever their version: the caller has looked and found them compatible.
+    Executions(Vec<ExecutionId>),
+}
+
+/// What a claim got.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// The executions that the worker owns now.
+    pub executions: Vec<ExecutionSnapshot>,
+    /// When the next delayed execution in scope falls due, if there is one.
+    pub next_due: Option<Duration>,
+}
+
+/// Gives an execution back, so that any worker may claim it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// Its owner.
+    pub worker: WorkerId,
+    /// The epoch under which it owns it.
+    pub epoch: u64,
+}
+
+/// A user's order about an execution.
+#[derive(Debug, Clone)]
+pub enum Control {
+    /// Ends it as `Cancelled`.
+    Cancel {
+        /// Tasks of the workflow with their ordinals: those without a row get one, in state `Cancelled`.
+        tasks: Vec<(TaskId, u32)>,
+    },
+    /// Puts it on hold: `Pending` or `Running` becomes `Paused`.
+    Pause,
+    /// Lets it go on: `Paused` becomes `Running`, or `Pending` if it never started.
+    Resume,
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlVerdict {
+    /// The status changed to this.
+    Applied(PipelineStatus),
+    /// The status is this and stays.
+    Unchanged(PipelineStatus),
+    /// There is no such execution.
+    NotFound,
+}
