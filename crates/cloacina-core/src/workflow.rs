@@ -215,3 +215,6 @@ impl Workflows {
         self.by_name.values().map(|workflow| workflow.key().clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
