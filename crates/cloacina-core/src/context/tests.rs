@@ -230,8 +230,9 @@ proptest! {
     fn any_context_can_be_read_back(values in prop::collection::btree_map(any::<String>(), any_json(), 0..6)) {
         let context: Context = values.into_iter().collect();
         let text = context.to_json(usize::MAX).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Context>(&text).unwrap(), context.clone());
-        prop_assert_eq!(Context::from_value(context.clone().into_value()).unwrap(), context);
+        let back: Context = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&back, &context);
+        prop_assert_eq!(Context::from_value(back.into_value()).unwrap(), context);
     }
 
     /// Changes applied to what the task got give what the task left.

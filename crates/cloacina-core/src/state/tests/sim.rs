@@ -349,7 +349,7 @@ impl<'a> World<'a> {
         let Some(row) = self.rows.get(id) else {
             let failed_attempts = self.failures.get(id).copied().unwrap_or_default();
             // Of those that wait, the wait of every second one is over.
-            let retry_in = (failed_attempts > 0 && id.len() % 2 == 0).then_some(LIMIT);
+            let retry_in = (failed_attempts > 0 && id.len().is_multiple_of(2)).then_some(LIMIT);
             return Recorded { failed_attempts, retry_in, ..Recorded::default() };
         };
         let text = row.changes.as_ref().map_or("{}", JsonText::as_str);
