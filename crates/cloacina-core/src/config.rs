@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retry::LONGEST_WAIT;
+
 /// The settings of an executor. Durations are in seconds and nanoseconds when serialised.
 ///
 /// ```
@@ -110,22 +112,29 @@ impl ExecutorConfig {
             1..=1_000_000,
         )?;
         let least = Duration::from_millis(1);
-        at_least("task_timeout", self.task_timeout, least, "at least 1 ms")?;
-        let pipeline_timeout = self.pipeline_timeout.unwrap_or(least);
-        at_least("pipeline_timeout", pipeline_timeout, least, "at least 1 ms")?;
-        at_least("lease_ttl", self.lease_ttl, Duration::from_millis(50), "at least 50 ms")?;
-        at_least("poll_interval", self.poll_interval, least, "at least 1 ms")
+        let usual = "from 1 ms to 100 years";
+        duration("task_timeout", self.task_timeout, least, usual)?;
+        duration("pipeline_timeout", self.pipeline_timeout.unwrap_or(least), least, usual)?;
+        let short = Duration::from_millis(50);
+        duration("lease_ttl", self.lease_ttl, short, "from 50 ms to 100 years")?;
+        duration("poll_interval", self.poll_interval, least, usual)?;
+        duration("cancel_grace", self.cancel_grace, Duration::ZERO, "at most 100 years")?;
+        duration("shutdown_grace", self.shutdown_grace, Duration::ZERO, "at most 100 years")
     }
 }
 
-fn at_least(
+/// Checks a duration. There is an upper limit so that it can be added to any instant.
+fn duration(
     field: &'static str,
     value: Duration,
     least: Duration,
     allowed: &'static str,
 ) -> Result<(), ConfigError> {
-    if value >= least {
+    if (least..=LONGEST_WAIT).contains(&value) {
         return Ok(());
     }
     Err(ConfigError { field, value: format!("{value:?}"), allowed })
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,9 @@ use crate::state::ContextView;
 
 /// The deepest nesting of arrays and objects within a value of the context.
 ///
-/// What is nested deeper could be written but not read back: the JSON reader stops at 128 levels, and the context
-/// itself is one.
-pub const MAX_DEPTH: usize = 126;
+/// What is nested deeper could be written but not read back: the JSON reader takes 127 levels, and the record of a
+/// task's changes has two of its own around each value.
+pub const MAX_DEPTH: usize = 125;
 
 /// Named values: the input of an execution, what tasks hand on, and its final result.
 ///
@@ -285,7 +285,7 @@ impl Context<Value> {
     }
 }
 
-pub(crate) fn check_depth(values: &BTreeMap<String, Value>) -> Result<(), ContextError> {
+fn check_depth(values: &BTreeMap<String, Value>) -> Result<(), ContextError> {
     match values.iter().find(|(_, value)| !fits_depth(value, MAX_DEPTH)) {
         Some((key, _)) => Err(ContextError::TooDeep { key: key.clone(), limit: MAX_DEPTH }),
         None => Ok(()),
@@ -344,3 +344,6 @@ impl Changes {
         self.set.is_empty() && self.removed.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The shape of a workflow: checks, order, neighbours. Pure and without bodies.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use crate::{TaskId, TriggerRule};
 
@@ -158,22 +158,19 @@ impl Dag {
         self.order.len()
     }
 
-    /// Reports whether there is a path from one task to another.
-    pub(crate) fn is_ancestor(&self, ancestor: u32, of: u32) -> bool {
-        let mut seen = std::collections::HashSet::new();
+    /// Collects the ancestors of a task whose ordinal is at least `least`.
+    pub(crate) fn ancestors(&self, of: u32, least: u32) -> HashSet<u32> {
+        let mut ancestors = HashSet::new();
         let mut stack = vec![of];
         while let Some(ordinal) = stack.pop() {
             for &parent in &self.dependencies[ordinal as usize] {
-                if parent == ancestor {
-                    return true;
-                }
-                // Ordinals grow along edges: what lies before the ancestor cannot lead to it.
-                if parent > ancestor && seen.insert(parent) {
+                // Ordinals grow along edges: what lies before the least cannot lead back to it.
+                if parent >= least && ancestors.insert(parent) {
                     stack.push(parent);
                 }
             }
         }
-        false
+        ancestors
     }
 }
 
@@ -189,7 +186,7 @@ fn parents_of(
     places: &HashMap<&TaskId, usize>,
 ) -> Result<Vec<usize>, WorkflowError> {
     let mut parents = Vec::with_capacity(node.dependencies.len());
-    let mut seen = std::collections::HashSet::with_capacity(node.dependencies.len());
+    let mut seen = HashSet::with_capacity(node.dependencies.len());
     for dependency in node.dependencies {
         let Some(&place) = places.get(dependency) else {
             return Err(WorkflowError::UnknownDependency {
@@ -204,7 +201,7 @@ fn parents_of(
         }
     }
     for named in node.rule.tasks() {
-        if !node.dependencies.contains(named) {
+        if !places.get(named).is_some_and(|place| seen.contains(place)) {
             return Err(WorkflowError::RuleNamesStranger {
                 workflow: workflow.to_owned(),
                 task: node.id.clone(),

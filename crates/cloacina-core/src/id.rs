@@ -180,3 +180,6 @@ impl fmt::Debug for TaskId {
         write!(f, "TaskId({:?})", &*self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,9 @@ pub struct RetryPolicy {
     retry_on: Option<RetryPredicate>,
 }
 
+/// The longest wait and the longest limit, a hundred years: clocks and databases can add it to any instant.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 type RetryPredicate = Arc<dyn Fn(&TaskError) -> bool + Send + Sync>;
 
 /// How the waits between attempts grow.
@@ -140,31 +143,34 @@ impl RetryPolicy {
     /// Computes the wait before retry `retry`, counted from 1. `random` is drawn evenly from 0 to 1.
     #[must_use]
     pub fn delay(&self, retry: u32, random: f64) -> Duration {
-        let retry = retry.max(1);
-        let initial = self.initial_delay.as_secs_f64();
-        let grown = match self.backoff {
-            Backoff::Fixed => initial,
-            Backoff::Linear => initial * f64::from(retry),
-            Backoff::Exponential { factor } => initial * factor.max(1.0).powf(f64::from(retry - 1)),
-        };
-        // A wait beyond the cap, infinity included, is the cap: no arithmetic can overflow.
-        let wait = if grown < self.max_delay.as_secs_f64() {
-            Duration::try_from_secs_f64(grown).unwrap_or(self.max_delay).min(self.max_delay)
-        } else {
-            self.max_delay
-        };
-        let random = random.clamp(0.0, 1.0);
+        let wait = self.grown(retry.max(1)).min(self.max_delay);
         match self.jitter {
             Jitter::None => wait,
-            Jitter::Full => wait.mul_f64(random),
-            Jitter::Equal => wait.mul_f64(0.5 + random / 2.0),
+            Jitter::Full => part(wait, random),
+            Jitter::Equal => (wait / 2).saturating_add(part(wait / 2, random)),
         }
-        .min(self.max_delay)
+    }
+
+    /// The wait before cap and jitter; what does not fit a `Duration` is the longest one.
+    fn grown(&self, retry: u32) -> Duration {
+        match self.backoff {
+            Backoff::Fixed => self.initial_delay,
+            Backoff::Linear => self.initial_delay.saturating_mul(retry),
+            // In floating point nothing times infinity is not a number, and the first wait would lose nanoseconds.
+            Backoff::Exponential { .. } if retry == 1 || self.initial_delay.is_zero() => {
+                self.initial_delay
+            }
+            Backoff::Exponential { factor } => {
+                let growth = factor.max(1.0).powf(f64::from(retry - 1));
+                let grown = self.initial_delay.as_secs_f64() * growth;
+                Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX)
+            }
+        }
     }
 
     /// Decides what follows a failed attempt: the wait before the next one, or `None`.
     ///
-    /// `attempt` counts from 1; `elapsed` is the time since the first attempt began.
+    /// `attempt` counts from 1; `elapsed` is the time since the first attempt began. A wait is a hundred years at most.
     #[must_use]
     pub fn next_delay(
         &self,
@@ -177,12 +183,19 @@ impl RetryPolicy {
         if error.is_permanent() || !allowed || attempt >= self.max_attempts {
             return None;
         }
-        let delay = error.delay().unwrap_or_else(|| self.delay(attempt, random));
+        let delay = error.delay().unwrap_or_else(|| self.delay(attempt, random)).min(LONGEST_WAIT);
         match self.max_elapsed {
             Some(limit) if elapsed.saturating_add(delay) > limit => None,
             _ => Some(delay),
         }
     }
+}
+
+/// Returns a part of a wait, never more than the whole; what is out of range counts as the nearest number in it.
+fn part(whole: Duration, random: f64) -> Duration {
+    let random = if random.is_nan() { 1.0 } else { random.clamp(0.0, 1.0) };
+    let part = whole.as_secs_f64() * random;
+    Duration::try_from_secs_f64(part).unwrap_or(whole).min(whole)
 }
 
 impl fmt::Debug for RetryPolicy {
@@ -198,3 +211,6 @@ impl fmt::Debug for RetryPolicy {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::retry::LONGEST_WAIT;
 use crate::{Context, ExecutionId, RetryPolicy, TaskId, TriggerRule};
 
 /// A future that a task's body returns.
@@ -121,10 +122,10 @@ impl Task {
         self
     }
 
-    /// Sets how long one attempt may take. Default: the executor's `task_timeout`.
+    /// Sets how long one attempt may take, a hundred years at most. Default: the executor's `task_timeout`.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = Some(timeout.min(LONGEST_WAIT));
         self
     }
 
@@ -322,3 +323,6 @@ pub struct TaskMeta {
     /// A hash of the function's tokens.
     pub fingerprint: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,5 @@ impl Structure {
         self.tasks.iter().map(|task| &task.id)
     }
 }
+#[cfg(test)]
+mod tests;

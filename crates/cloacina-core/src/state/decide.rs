@@ -1,9 +1,8 @@
 //! Settling tasks: what follows from an outcome.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::writes::{Writes, applied, apply, merge};
@@ -12,9 +11,6 @@ use crate::backend::{EventKind, Finish, NewEvent, TaskEnd};
 use crate::dag::to_ordinal;
 use crate::rule::{Decision, Dependency, View};
 use crate::{PipelineStatus, SkipReason, TaskId};
-
-/// More conflicts than this are not listed one by one: they are of one kind.
-const CONFLICTS_LISTED: usize = 32;
 
 impl ExecutionState {
     /// Decides the tasks without dependencies; what is on record follows from there.
@@ -128,7 +124,7 @@ impl ExecutionState {
         match &slot.phase {
             Phase::Settled(Settled::Completed) => Dependency::Completed,
             Phase::Settled(Settled::Skipped(SkipReason::UpstreamFailed(_))) => {
-                Dependency::UpstreamFailed(slot.roots.clone())
+                Dependency::UpstreamFailed(Arc::clone(&slot.roots))
             }
             Phase::Settled(Settled::Skipped(_)) => Dependency::Skipped,
             _ => Dependency::Failed,
@@ -137,19 +133,15 @@ impl ExecutionState {
 
     fn note(&mut self, ordinal: u32, outcome: Outcome) {
         let roots = match &outcome {
-            Outcome::Skipped(SkipReason::UpstreamFailed(root)) => {
-                let mut roots = self.failed_roots(ordinal);
-                roots.insert(root.clone());
-                roots
-            }
-            _ => std::collections::BTreeSet::new(),
+            Outcome::Skipped(SkipReason::UpstreamFailed(root)) => self.failed_roots(ordinal, root),
+            _ => Arc::default(),
         };
         let slot = self.slot_mut(ordinal);
         slot.roots = roots;
         let before = slot.before.take().unwrap_or_default();
         slot.phase = Phase::Settled(match outcome {
             Outcome::Completed { changes } => {
-                slot.changes = applied(changes);
+                slot.changes = applied(changes, &before);
                 Settled::Completed
             }
             Outcome::Failed { error } => Settled::Failed(error),
@@ -162,24 +154,31 @@ impl ExecutionState {
         self.unsettled -= 1;
     }
 
-    /// Collects the failed tasks behind the dependencies of a task.
-    fn failed_roots(&self, ordinal: u32) -> std::collections::BTreeSet<TaskId> {
-        let mut roots = std::collections::BTreeSet::new();
+    /// Collects the failed tasks behind a skipped task: its failed dependencies, and what is behind its skipped ones.
+    fn failed_roots(&self, ordinal: u32, root: &TaskId) -> Arc<BTreeSet<TaskId>> {
+        let mut roots: Arc<BTreeSet<TaskId>> = Arc::default();
         for &parent in &self.workflow.dag().dependencies[ordinal as usize] {
             match self.dependency(parent) {
                 Dependency::Failed => {
-                    roots.insert(self.workflow.task_at(parent).id().clone());
+                    Arc::make_mut(&mut roots).insert(self.workflow.task_at(parent).id().clone());
                 }
-                Dependency::UpstreamFailed(further) => roots.extend(further),
-                Dependency::Completed | Dependency::Skipped => {}
+                // Shared as long as possible: below a wide failure the sets are long, and all are one.
+                Dependency::UpstreamFailed(further) if roots.is_subset(&further) => roots = further,
+                Dependency::UpstreamFailed(further) if !further.is_subset(&roots) => {
+                    Arc::make_mut(&mut roots).extend(further.iter().cloned());
+                }
+                Dependency::UpstreamFailed(_) | Dependency::Completed | Dependency::Skipped => {}
             }
+        }
+        if !roots.contains(root) {
+            Arc::make_mut(&mut roots).insert(root.clone());
         }
         roots
     }
 
     /// Ends the execution: it failed if a failure was not handled, that is if no task that ran because of it completed.
     fn finish(&mut self) {
-        let handled: std::collections::BTreeSet<&TaskId> = self
+        let handled: BTreeSet<&TaskId> = self
             .slots
             .iter()
             .filter(|slot| slot.phase == Phase::Settled(Settled::Completed))
@@ -195,56 +194,8 @@ impl ExecutionState {
         });
         let status =
             if unhandled.is_some() { PipelineStatus::Failed } else { PipelineStatus::Completed };
-        let (_, conflicts) = self.final_writes();
+        let conflicts = self.conflicts();
         self.next.events.extend(conflicts);
         self.next.finish = Some(Finish { status, error: unhandled });
-    }
-
-    /// Returns the input with all changes in topological order.
-    pub(crate) fn final_context(&self) -> BTreeMap<String, Value> {
-        let (writes, _) = self.final_writes();
-        let mut values = (*self.input).clone();
-        for (key, (_, value)) in writes {
-            match value {
-                Some(value) => drop(values.insert(key.to_owned(), value.clone())),
-                None => drop(values.remove(key)),
-            }
-        }
-        values
-    }
-
-    /// Applies all changes in order, and notes where two concurrent tasks disagreed about a key.
-    fn final_writes(&self) -> (BTreeMap<&str, (u32, Option<&Value>)>, Vec<NewEvent>) {
-        let mut writes: BTreeMap<&str, (u32, Option<&Value>)> = BTreeMap::new();
-        let mut conflicts = Vec::new();
-        for (index, slot) in self.slots.iter().enumerate() {
-            let ordinal = to_ordinal(index);
-            for (key, value) in &slot.changes {
-                let value = value.as_deref();
-                let Some((other, other_value)) = writes.insert(key, (ordinal, value)) else {
-                    continue;
-                };
-                if conflicts.len() < CONFLICTS_LISTED
-                    && other_value != value
-                    && !self.workflow.dag().is_ancestor(other, ordinal)
-                {
-                    conflicts.push(self.conflict(key, other, ordinal));
-                }
-            }
-        }
-        (writes, conflicts)
-    }
-
-    fn conflict(&self, key: &str, first: u32, second: u32) -> NewEvent {
-        let first = self.workflow.task_at(first).id();
-        let second = self.workflow.task_at(second).id();
-        NewEvent {
-            kind: EventKind::ConflictingWrites,
-            task: Some(second.clone()),
-            detail: format!(
-                "tasks `{first}` and `{second}` run concurrently and set key `{key}` to different values; \
-                 that of `{second}` counts"
-            ),
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! What is true of an execution's state after every event: one set of predicates for debug assertions, property tests and
 //! simulation.
 
+use std::collections::BTreeSet;
+
 use super::{ExecutionState, Phase};
 use crate::dag::to_ordinal;
 
@@ -31,6 +33,13 @@ pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
     if count(&Phase::Ready) != listed {
         return Some(format!("{listed} tasks are listed as ready"));
     }
+    let uncommitted: BTreeSet<u32> = state
+        .next
+        .tasks
+        .iter()
+        .map(|end| end.ordinal)
+        .chain(state.on_its_way.iter().flat_map(|effects| effects.ends.iter().copied()))
+        .collect();
     for (index, slot) in state.slots.iter().enumerate() {
         let parents = &state.workflow.dag().dependencies[index];
         let all_settled = parents.iter().all(|&parent| settled(parent));
@@ -42,12 +51,30 @@ pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
         if begun && slot.before.is_none() {
             return Some(format!("task `{id}` has no context"));
         }
+        let started = slot.phase == Phase::Running || state.startable.contains(&to_ordinal(index));
+        if started && parents.iter().any(|parent| uncommitted.contains(parent)) {
+            return Some(format!("task `{id}` was started before its dependencies were committed"));
+        }
+        let missing = parents.iter().filter(|&&parent| !settled(parent)).count();
+        if slot.phase == Phase::Waiting && (slot.missing != missing || missing == 0) {
+            return Some(format!("task `{id}` waits for {} of {missing} tasks", slot.missing));
+        }
         if slot.recorded.outcome.is_some() && settled(to_ordinal(index)) {
             return Some(format!("task `{id}` was settled twice"));
         }
     }
     if state.next.finish.is_some() && state.unsettled > 0 {
         return Some("the execution ends before its tasks".to_owned());
+    }
+    if state.on_its_way.is_none() && !state.next.is_empty() {
+        return Some("a checkpoint is held back".to_owned());
+    }
+    if !state.paused && !state.startable.is_empty() {
+        return Some("a start is held back".to_owned());
+    }
+    let sleeping = count(&Phase::RetryWait) + state.startable.len();
+    if state.unsettled > 0 && state.is_idle() && sleeping == 0 {
+        return Some("nothing will ever happen again".to_owned());
     }
     None
 }

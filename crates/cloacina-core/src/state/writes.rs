@@ -87,22 +87,36 @@ pub(crate) fn merge(mut parents: Vec<Arc<Writes>>) -> Arc<Writes> {
     merged
 }
 
-/// A task's changes as they are kept for the final context.
-pub(crate) type Applied = Vec<(Arc<str>, Option<Arc<Value>>)>;
+/// One change of a task, as it is kept until the execution ends.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) key: Arc<str>,
+    /// `None` if the key was removed.
+    pub(super) value: Option<Arc<Value>>,
+    /// Which of the task's ancestors wrote the key last.
+    pub(super) seen: Option<u32>,
+}
 
-pub(crate) fn applied(changes: Changes) -> Applied {
-    let set = changes.set.into_iter().map(|(key, value)| (key.into(), Some(Arc::new(value))));
-    set.chain(changes.removed.into_iter().map(|key| (key.into(), None))).collect()
+/// A task's changes as they are kept for the end.
+pub(super) fn applied(changes: Changes, before: &Writes) -> Vec<Change> {
+    let set = changes.set.into_iter().map(|(key, value)| (key, Some(Arc::new(value))));
+    let removed = changes.removed.into_iter().map(|key| (key, None));
+    set.chain(removed)
+        .map(|(key, value)| {
+            let seen = before.get(key.as_str()).map(|write| write.by);
+            Change { key: key.into(), value, seen }
+        })
+        .collect()
 }
 
 /// Adds a task's own changes to what it got.
-pub(crate) fn apply(mut before: Arc<Writes>, changes: &Applied, by: u32) -> Arc<Writes> {
+pub(super) fn apply(mut before: Arc<Writes>, changes: &[Change], by: u32) -> Arc<Writes> {
     if changes.is_empty() {
         return before;
     }
     let writes = Arc::make_mut(&mut before);
-    for (key, value) in changes {
-        writes.insert(key.clone(), Write { by, value: value.clone() });
+    for change in changes {
+        writes.insert(Arc::clone(&change.key), Write { by, value: change.value.clone() });
     }
     before
 }

@@ -1,0 +1,68 @@
+//! Tests of tasks and their errors.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{IntoTaskOutput, Task, TaskError};
+use crate::retry::LONGEST_WAIT;
+
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Layer {
+    text: &'static str,
+    source: Option<Box<Layer>>,
+}
+
+fn layers(texts: &[&'static str]) -> Layer {
+    let (first, rest) = texts.split_first().unwrap();
+    Layer { text: first, source: (!rest.is_empty()).then(|| Box::new(layers(rest))) }
+}
+
+#[test]
+fn an_error_keeps_its_causes() {
+    let message = |texts| TaskError::from(layers(texts)).message().to_owned();
+    assert_eq!(message(&["cannot load"]), "cannot load");
+    assert_eq!(message(&["cannot load", "no file", "denied"]), "cannot load: no file: denied");
+    assert_eq!(message(&["cannot load: no file", "no file"]), "cannot load: no file");
+}
+
+#[test]
+fn an_error_says_what_becomes_of_its_retry() {
+    let error = TaskError::new("x");
+    assert_eq!((error.is_permanent(), error.delay()), (false, None));
+    let error = TaskError::permanent("x");
+    assert_eq!((error.is_permanent(), error.delay()), (true, None));
+    let error = TaskError::new(7).retry_after(Duration::from_secs(3));
+    assert_eq!((error.is_permanent(), error.delay()), (false, Some(Duration::from_secs(3))));
+    assert_eq!((error.to_string(), error.message()), ("7".to_owned(), "7"));
+}
+
+#[test]
+fn what_a_body_returns_becomes_json() {
+    assert!(().into_task_output().unwrap().is_none());
+    let none: Result<(), TaskError> = Ok(());
+    assert!(none.into_task_output().unwrap().is_none());
+    let value: Result<_, TaskError> = Ok((1, "x"));
+    assert_eq!(value.into_task_output().unwrap(), Some(json!([1, "x"])));
+    let failed: Result<(), _> = Err("no".parse::<u8>().unwrap_err());
+    assert_eq!(failed.into_task_output().unwrap_err().message(), "invalid digit found in string");
+    let not_json: Result<_, TaskError> = Ok(BTreeMap::from([((1, 2), 3)]));
+    let error = not_json.into_task_output().unwrap_err();
+    assert!(error.is_permanent());
+    assert!(error.message().starts_with("what the task returned cannot be written as JSON: "));
+}
+
+#[test]
+fn a_timeout_can_be_added_to_any_instant() {
+    let task = Task::blocking("a", |_context, _run| ()).timeout(Duration::MAX);
+    assert_eq!(task.timeout, Some(LONGEST_WAIT));
+    assert!(format!("{task:?}").contains("TaskId(\"a\")"));
+}
+
+#[test]
+fn dependencies_keep_the_order_of_their_declaration() {
+    let task = Task::blocking("a", |_context, _run| ()).depends_on(["z", "b"]).depends_on(["c"]);
+    assert_eq!(task.dependencies(), ["z", "b", "c"].map(crate::TaskId::from));
+}
