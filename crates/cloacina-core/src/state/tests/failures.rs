@@ -179,3 +179,21 @@ fn the_error_names_the_first_unhandled_task_in_topological_order() {
         assert_eq!(run.end_of(), (PipelineStatus::Failed, Some("task `b` failed: b broke")));
     }
 }
+
+#[test]
+fn failures_behind_skips_of_several_branches_are_all_handled() {
+    let mut run = Machine::begin([
+        task("a", &[]),
+        task("b", &[]),
+        task("below_a", &["a"]),
+        task("below_b", &["b"]),
+        task("join", &["below_a", "below_b"]),
+        task("after", &["join", "below_a"]),
+        ruled("handler", &["after"], TriggerRule::task_failed("after")),
+    ]);
+    run.break_down("b");
+    run.break_down("a");
+    assert_eq!(*run.skip("after"), SkipReason::UpstreamFailed("a".into()));
+    run.complete("handler");
+    assert_eq!(run.end_of(), (PipelineStatus::Completed, None));
+}
