@@ -47,7 +47,7 @@ pub enum ContextError {
     #[error("key `{0}` does not exist")]
     KeyMissing(String),
     /// The value does not become JSON.
-    #[error("the value for key `{key}` cannot be written as JSON: {source}")]
+    #[error("the value for key `{key}` cannot be written as JSON")]
     Serialize {
         /// The key.
         key: String,
@@ -55,7 +55,7 @@ pub enum ContextError {
         source: serde_json::Error,
     },
     /// The value is not of the type that was asked for.
-    #[error("the value of key `{key}` is not what was asked for: {source}")]
+    #[error("the value of key `{key}` is not of the type that was asked for")]
     Deserialize {
         /// The key.
         key: String,

@@ -24,8 +24,8 @@ pub enum ExecutorError {
     #[error("execution {0} does not exist")]
     UnknownExecution(ExecutionId),
     /// The input is not fit to be stored.
-    #[error("the input is refused: {0}")]
-    InvalidInput(#[source] ContextError),
+    #[error(transparent)]
+    InvalidInput(ContextError),
     /// The idempotency key is empty, too long, or holds a NUL character.
     #[error("idempotency key {key:?} is refused: it must have 1 to 255 bytes and no NUL character")]
     InvalidIdempotencyKey {

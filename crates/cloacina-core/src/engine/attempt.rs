@@ -150,7 +150,7 @@ impl Attempt {
     fn check(&self, context: Context, output: TaskOutput) -> Result<AttemptResult, TaskError> {
         let limit = self.engine.config.max_context_bytes;
         let output = output?;
-        let refuse = |error: crate::ContextError| TaskError::permanent(error);
+        let refuse = |error: crate::ContextError| TaskError::permanent(TaskError::from(error));
         if let Some(value) = &output
             && !crate::context::fits_depth(value, crate::MAX_DEPTH)
         {

@@ -149,13 +149,18 @@ impl Driver {
     }
 
     async fn drive(&mut self) -> End {
-        let now = Instant::now();
+        let at = Instant::now();
+        let mut first = Event::Begun { at };
         if let Some(limit) = self.engine.config.pipeline_timeout {
             let age = self.snapshot.record.started_at.map(|at| age(at, self.snapshot.now));
             let left = limit.saturating_sub(age.unwrap_or_default());
-            self.timers.add(now + left, Timer::Deadline);
+            if left.is_zero() {
+                // It ran out while nobody owned the execution: nothing of it starts any more.
+                first = Event::DeadlinePassed { at, limit };
+            }
+            self.timers.add(at + left, Timer::Deadline);
         }
-        if let Some(end) = self.apply(Event::Begun { at: now }).await {
+        if let Some(end) = self.apply(first).await {
             return end;
         }
         loop {

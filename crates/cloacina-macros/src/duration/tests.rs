@@ -1,3 +1,5 @@
+//! Tests of durations.
+
 use std::time::Duration;
 
 use super::{parse, read};

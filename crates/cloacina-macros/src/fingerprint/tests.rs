@@ -1,3 +1,5 @@
+//! Tests of fingerprints.
+
 use proc_macro2::TokenStream;
 
 use super::fingerprint;

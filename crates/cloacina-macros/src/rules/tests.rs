@@ -1,3 +1,5 @@
+//! Tests of the syntax of trigger rules.
+
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{ParseStream, Parser};

@@ -1,3 +1,5 @@
+//! Tests of suggestions.
+
 use super::{distance, nearest, unknown};
 
 const NAMES: [&str; 5] = ["id", "dependencies", "retry_attempts", "retry_delay_ms", "timeout"];

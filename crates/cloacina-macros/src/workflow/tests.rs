@@ -1,3 +1,5 @@
+//! Tests of `workflow!`.
+
 use quote::quote;
 
 use super::analyse;

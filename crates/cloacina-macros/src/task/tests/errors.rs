@@ -1,3 +1,5 @@
+//! What `#[task]` refuses, and how it says so.
+
 use super::super::expand;
 use super::super::parse::KEYS;
 use super::{FUNCTION, read};

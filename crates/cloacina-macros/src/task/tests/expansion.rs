@@ -1,3 +1,5 @@
+//! What `#[task]` expands to.
+
 use quote::quote;
 
 use super::super::analyse;
