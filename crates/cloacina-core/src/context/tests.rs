@@ -74,8 +74,10 @@ fn typed_access_tells_what_does_not_fit() {
     let mut context = Context::new();
     context.insert_as("pair", (1_u8, "x")).unwrap();
     assert_eq!(context.get_as::<(u8, String)>("pair").unwrap(), (1, "x".to_owned()));
-    let error = context.get_as::<u32>("pair").unwrap_err().to_string();
-    assert!(error.starts_with("the value of key `pair` is not what was asked for: "), "{error}");
+    let error = context.get_as::<u32>("pair").unwrap_err();
+    let text = "the value of key `pair` is not of the type that was asked for";
+    assert_eq!(error.to_string(), text);
+    assert!(std::error::Error::source(&error).is_some(), "the cause is kept");
     let error = context.get_as::<u32>("none").unwrap_err();
     assert_eq!(error.to_string(), "key `none` does not exist");
     assert!(matches!(context.insert_as("pair", 1), Err(ContextError::KeyExists(_))));
