@@ -11,7 +11,7 @@
 //! - **Finality.** A row in a terminal status is never changed.
 //! - **Cancellation.** Any returned future may be dropped at any point; the statement it began either happens
 //!   whole or not at all, and the next call finds a sane connection.
-//! - **Time.** All timestamps are the store's clock. [`Instant`]s that come in are turned into timestamps by their
+//! - **Time.** All timestamps are the store's clock. [`tokio::time::Instant`]s that come in are turned into timestamps by their
 //!   distance from now; durations that come in are added to the store's now.
 //!
 //! `cloacina-testing` has the reference model, `MemoryBackend`, and the conformance suite that every implementation

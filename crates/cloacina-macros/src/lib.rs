@@ -23,7 +23,7 @@ use proc_macro::TokenStream;
 /// The function stays as it is: call it to test it. Beside it, a type of the same name appears, which stands for the
 /// task in the `dependencies` of other tasks and in [`workflow!`]; one `use` brings both.
 ///
-/// ```ignore
+/// ```
 /// use cloacina_core::{Context, TaskError, task};
 /// use serde_json::{Value, json};
 ///
@@ -38,6 +38,7 @@ use proc_macro::TokenStream;
 ///     context.insert("loaded", json!(true))?;
 ///     Ok(())
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// # The function
@@ -74,7 +75,7 @@ use proc_macro::TokenStream;
 /// **Durations** are whole numbers with the units `h`, `m`, `s` and `ms`, from large to small: `"250ms"`, `"30s"`,
 /// `"1m30s"`. Zero is refused.
 ///
-/// ```ignore
+/// ```
 /// # use cloacina_core::{Context, TaskError, task};
 /// # use serde_json::Value;
 /// fn is_worth_it(error: &TaskError) -> bool {
@@ -98,6 +99,7 @@ use proc_macro::TokenStream;
 ///
 /// #[task(blocking, dependencies = [charge])]
 /// fn print_receipt(context: &mut Context<Value>) {}
+/// # fn main() {}
 /// ```
 ///
 /// # Trigger rules
@@ -113,7 +115,7 @@ use proc_macro::TokenStream;
 ///   Literals are texts in quotes, whole numbers of 64 bits, numbers with a fraction, `true` and `false`.
 /// - `all(…)`, `any(…)` and `none(…)` join any of these, to any depth.
 ///
-/// ```ignore
+/// ```
 /// # use cloacina_core::{Context, task};
 /// # use serde_json::Value;
 /// # #[task]
@@ -129,6 +131,7 @@ use proc_macro::TokenStream;
 ///
 /// #[task(dependencies = [extract], trigger_rules = task_failed("extract"))]
 /// async fn call_for_help(context: &mut Context<Value>) {}
+/// # fn main() {}
 /// ```
 ///
 /// # Fingerprint
@@ -143,7 +146,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a workflow of tasks and registers it, so that every executor of the program finds it by its name.
 ///
-/// ```ignore
+/// ```
 /// # use cloacina_core::{Context, task, workflow};
 /// # use serde_json::Value;
 /// # #[task]
@@ -158,6 +161,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     description: "nightly load",
 ///     tasks: [extract, stages::load],
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// Goes where an item goes, in a module or in a function; what it registers is known from the start of the program.

@@ -107,7 +107,7 @@ pub struct TaskEnd {
     pub state: TaskState,
     /// How many attempts were made, 0 for a task that never ran.
     pub attempts: u32,
-    /// What it did to the context; see [``crate::state``].
+    /// What it did to the context.
     pub changes: Option<JsonText>,
     /// What it returned.
     pub output: Option<JsonText>,
