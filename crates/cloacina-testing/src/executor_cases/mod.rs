@@ -1,0 +1,34 @@
+//! The suite that the engine passes on every back end: what an executor promises as cases, each named after what it asserts.
+//!
+//! [`conformance_suite!`](crate::conformance_suite) makes tests of these cases too. A case starts executors as
+//! [`Process`]es on one store; a crash is a process that stops without a word. Bodies and cases talk through gates, so
+//! that nothing depends on how fast the machine is.
+//!
+//! A new case is one function in the file of its topic, and one word in
+//! [`for_each_executor_case!`](crate::for_each_executor_case).
+
+#[macro_use]
+mod registry;
+
+mod bodies;
+mod fixture;
+mod order;
+mod shared;
+
+use std::sync::Arc;
+
+use crate::conformance::Harness;
+
+pub use fixture::{Executor, ExecutorBuilder, ExecutorFixture, Process};
+pub use order::*;
+pub use shared::SharedBackend;
+
+/// Runs one case on a fresh store.
+pub async fn run<H: Harness>(case: impl AsyncFnOnce(&ExecutorFixture)) {
+    let harness = Arc::new(H::start().await);
+    let fixture = ExecutorFixture::new(Arc::clone(&harness) as Arc<dyn Harness>).await;
+    Box::pin(case(&fixture)).await;
+    fixture.close().await;
+    let harness = Arc::into_inner(harness).expect("a case keeps no fixture");
+    harness.finish().await;
+}
