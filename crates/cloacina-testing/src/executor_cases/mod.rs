@@ -11,17 +11,29 @@
 mod registry;
 
 mod bodies;
+mod cancel;
 mod fixture;
 mod order;
+mod panics;
+mod pause;
+mod retry;
 mod shared;
+mod status;
+mod timeout;
 
 use std::sync::Arc;
 
-use crate::conformance::Harness;
+use crate::conformance::{Harness, PATIENCE};
 
+pub use cancel::*;
 pub use fixture::{Executor, ExecutorBuilder, ExecutorFixture, Process};
 pub use order::*;
+pub use panics::*;
+pub use pause::*;
+pub use retry::*;
 pub use shared::SharedBackend;
+pub use status::*;
+pub use timeout::*;
 
 /// Runs one case on a fresh store.
 pub async fn run<H: Harness>(case: impl AsyncFnOnce(&ExecutorFixture)) {
