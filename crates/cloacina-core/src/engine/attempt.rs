@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(super) struct Attempt {
     pub(super) cancellation: CancellationToken,
     /// Calls off a start that has not happened.
     pub(super) halt: CancellationToken,
+    /// Calls it off as well, from the moment of the order on.
+    pub(super) held_back: Arc<AtomicBool>,
     /// Set when the body starts.
     pub(super) started: Arc<OnceLock<Instant>>,
     pub(super) mailbox: mpsc::UnboundedSender<Message>,
@@ -61,13 +64,17 @@ impl Attempt {
             (None, Some(engine.quarantine.read().await))
         };
         let Ok(slot) = slot else { return self.report(None, Instant::now()) };
-        if self.halt.is_cancelled() || !self.record_start().await {
+        if self.is_called_off() || !self.record_start().await || self.is_called_off() {
             return self.report(None, Instant::now());
         }
         let started = Instant::now();
         let _ = self.started.set(started);
         let result = self.run_body(started, slot).await;
         self.report(Some(result), started);
+    }
+
+    fn is_called_off(&self) -> bool {
+        self.halt.is_cancelled() || self.held_back.load(Ordering::Acquire)
     }
 
     fn report(&self, result: Option<AttemptResult>, started: Instant) {

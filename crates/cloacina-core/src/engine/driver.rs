@@ -7,6 +7,7 @@
 mod timers;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ pub(super) struct Driver {
     epoch: u64,
     state: ExecutionState,
     snapshot: ExecutionSnapshot,
+    /// When the store's clock was `snapshot.now`.
+    read_at: Instant,
     keep_records: bool,
     suspects: super::restore::Suspects,
     mailbox: mpsc::UnboundedReceiver<Message>,
@@ -96,7 +99,11 @@ pub(super) struct Driver {
     serial: u64,
     timers: Timers,
     halt: CancellationToken,
+    /// Set by an order before the driver gets to hear of it.
+    held_back: Arc<AtomicBool>,
     paused: bool,
+    /// An order changed `paused` while the checkpoint was on its way.
+    overtaken: bool,
     leaving: bool,
     load: Load,
 }
@@ -107,13 +114,16 @@ impl Driver {
         let TakenUp { state, snapshot, suspects } = taken_up;
         let (to_self, mailbox) = mpsc::unbounded_channel();
         let id = snapshot.record.id;
-        let load = engine.held.add(id, Held::new(to_self.clone(), snapshot.record.epoch));
+        let held_back = Arc::new(AtomicBool::new(false));
+        let held = Held::new(to_self.clone(), snapshot.record.epoch, Arc::clone(&held_back));
+        let load = engine.held.add(id, held);
         let keep_records = engine.waiters.has(id);
         Self {
             id,
             worker,
             epoch: snapshot.record.epoch,
             state,
+            read_at: Instant::now(),
             keep_records,
             suspects,
             mailbox,
@@ -123,7 +133,9 @@ impl Driver {
             serial: 0,
             timers: Timers::default(),
             halt: CancellationToken::new(),
+            held_back,
             paused: false,
+            overtaken: false,
             leaving: false,
             load,
             snapshot,
@@ -208,8 +220,12 @@ impl Driver {
 
     async fn obey(&mut self, order: Order) -> Option<End> {
         match order {
-            Order::Pause => self.pause().await,
+            Order::Pause => {
+                self.overtaken |= !self.paused && self.commit.is_some();
+                self.pause().await
+            }
             Order::Resume if !self.leaving && self.paused => {
+                self.overtaken |= self.commit.is_some();
                 self.paused = false;
                 self.halt = CancellationToken::new();
                 self.apply(Event::Resumed).await
@@ -287,8 +303,11 @@ impl Driver {
         let Ok(verdict) = verdict else { return Some(End::Gone) };
         match verdict {
             Ok((CheckpointVerdict::Committed { status }, at)) => {
-                self.snapshot.now = at;
+                (self.snapshot.now, self.read_at) = (at, Instant::now());
+                // What was ordered while the checkpoint was on its way is newer than what the checkpoint saw.
+                let overtaken = std::mem::take(&mut self.overtaken);
                 match status {
+                    _ if overtaken => {}
                     PipelineStatus::Paused if !self.paused => {
                         let end = self.pause().await;
                         if end.is_some() {
@@ -296,6 +315,7 @@ impl Driver {
                         }
                     }
                     PipelineStatus::Running if self.paused && !self.leaving => {
+                        self.held_back.store(false, Ordering::Release);
                         let end = self.obey(Order::Resume).await;
                         if end.is_some() {
                             return end;
@@ -379,6 +399,7 @@ impl Driver {
             timeout,
             cancellation,
             halt: self.halt.clone(),
+            held_back: Arc::clone(&self.held_back),
             started,
             mailbox: self.to_self.clone(),
         };
@@ -420,9 +441,11 @@ impl Driver {
 
     /// Notes what is about to be committed, so that a waiter need not read it back.
     fn keep(&mut self, tasks: &[TaskEnd]) {
-        // The store's clock was `snapshot.now` at `read_at`; from there instants turn into its timestamps.
-        let (now, read_at) = (self.snapshot.now, Instant::now());
-        let stamp = |at: Instant| now - (read_at.saturating_duration_since(at));
+        // From here instants turn into the store's timestamps.
+        let (now, read_at) = (self.snapshot.now, self.read_at);
+        let stamp = |at: Instant| {
+            now + at.saturating_duration_since(read_at) - read_at.saturating_duration_since(at)
+        };
         self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
             task: end.task.clone(),
             ordinal: end.ordinal,

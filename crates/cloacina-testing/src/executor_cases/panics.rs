@@ -9,7 +9,14 @@ use super::fixture::{ExecutorFixture, ended, workflow};
 pub async fn a_panic_fails_its_task_only(fx: &ExecutorFixture) {
     let (gate, journal) = (Gate::new(), Journal::new());
     let bodies = [
-        ("late", Task::new("late", |_, _| Box::pin(async { let _ = late(42); }))),
+        (
+            "late",
+            Task::new("late", |_, _| {
+                Box::pin(async {
+                    let _ = late(42);
+                })
+            }),
+        ),
         (
             "early",
             Task::new("early", |_, _| -> cloacina_core::TaskFuture<'_, ()> { panic!("early") }),
