@@ -114,6 +114,12 @@ impl Process {
         handle.close().await;
     }
 
+    /// Returns a clone of the executor. While it lives, a crash is none.
+    #[must_use]
+    pub fn executor(&self) -> Executor {
+        self.executor.clone()
+    }
+
     /// Runs a workflow on an empty input to its end.
     pub async fn run(&self, workflow: &str) -> PipelineResult {
         self.run_on(workflow, Context::new()).await

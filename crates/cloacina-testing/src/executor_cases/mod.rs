@@ -13,13 +13,18 @@ mod registry;
 mod bodies;
 mod cancel;
 mod fixture;
+mod keys;
 mod order;
 mod panics;
 mod pause;
+mod refused;
+mod repeat;
 mod retry;
 mod shared;
+mod sharing;
 mod status;
 mod timeout;
+mod values;
 
 use std::sync::Arc;
 
@@ -27,13 +32,18 @@ use crate::conformance::{Harness, PATIENCE};
 
 pub use cancel::*;
 pub use fixture::{Executor, ExecutorBuilder, ExecutorFixture, Process};
+pub use keys::*;
 pub use order::*;
 pub use panics::*;
 pub use pause::*;
+pub use refused::*;
+pub use repeat::*;
 pub use retry::*;
 pub use shared::SharedBackend;
+pub use sharing::*;
 pub use status::*;
 pub use timeout::*;
+pub use values::*;
 
 /// Runs one case on a fresh store.
 pub async fn run<H: Harness>(case: impl AsyncFnOnce(&ExecutorFixture)) {
