@@ -398,6 +398,11 @@ impl Engine {
         self.kill.cancelled().await;
     }
 
+    /// Reports whether everything is stopped.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.kill.is_cancelled()
+    }
+
     /// Checks that the completed tasks of an execution fit a workflow as it is now.
     pub(crate) async fn check_fit(
         &self,

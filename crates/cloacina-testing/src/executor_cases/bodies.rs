@@ -1,5 +1,6 @@
 //! What bodies of the cases are made of: they tell the case where they are, and wait for its leave.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cloacina_core::{RetryPolicy, Task, TaskError};
@@ -13,15 +14,18 @@ use crate::conformance::soon;
 pub(super) struct Gate {
     arrivals: Arc<Semaphore>,
     leaves: Arc<Semaphore>,
+    inside: Arc<AtomicUsize>,
 }
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self { arrivals: Arc::new(Semaphore::new(0)), leaves: Arc::new(Semaphore::new(0)) }
+        let (arrivals, leaves) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        Self { arrivals, leaves, inside: Arc::default() }
     }
 
     /// Called by a body: reports, and waits for leave.
     pub(super) async fn pass(&self) {
+        let _inside = Inside::enter(self);
         self.arrivals.add_permits(1);
         if let Ok(leave) = self.leaves.acquire().await {
             leave.forget();
@@ -30,6 +34,7 @@ impl Gate {
 
     /// Called by a body that never gets leave: reports, and waits until it is dropped.
     pub(super) async fn stay(&self) {
+        let _inside = Inside::enter(self);
         self.arrivals.add_permits(1);
         std::future::pending::<()>().await;
     }
@@ -45,9 +50,30 @@ impl Gate {
         arrived.expect("a gate is never closed").forget();
     }
 
+    /// Tells how many bodies wait; those of a dead process do until they are dropped.
+    pub(super) fn waiting(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
+
     /// Gives leave to so many bodies.
     pub(super) fn open(&self, bodies: usize) {
         self.leaves.add_permits(bodies);
+    }
+}
+
+/// A body that waits, until it gets leave or is dropped.
+struct Inside(Arc<AtomicUsize>);
+
+impl Inside {
+    fn enter(gate: &Gate) -> Self {
+        gate.inside.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(&gate.inside))
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -12,38 +12,52 @@ mod registry;
 
 mod bodies;
 mod cancel;
+mod crash;
 mod fixture;
 mod keys;
+mod large;
+mod listing;
 mod order;
 mod panics;
 mod pause;
+mod poison;
 mod refused;
 mod repeat;
 mod retry;
 mod shared;
 mod sharing;
+mod shutdown;
 mod status;
 mod timeout;
 mod values;
+mod version;
+mod waiting;
 
 use std::sync::Arc;
 
 use crate::conformance::{Harness, PATIENCE};
 
 pub use cancel::*;
+pub use crash::*;
 pub use fixture::{Executor, ExecutorBuilder, ExecutorFixture, Process};
 pub use keys::*;
+pub use large::*;
+pub use listing::*;
 pub use order::*;
 pub use panics::*;
 pub use pause::*;
+pub use poison::*;
 pub use refused::*;
 pub use repeat::*;
 pub use retry::*;
 pub use shared::SharedBackend;
 pub use sharing::*;
+pub use shutdown::*;
 pub use status::*;
 pub use timeout::*;
 pub use values::*;
+pub use version::*;
+pub use waiting::*;
 
 /// Runs one case on a fresh store.
 pub async fn run<H: Harness>(case: impl AsyncFnOnce(&ExecutorFixture)) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloacina_core::backend::{AttemptState, EventKind};
 use cloacina_core::{PipelineStatus, Task, TaskError, TaskState};
 
-use super::bodies::{Gate, Journal, attempts, failing, failing_until, noting};
+use super::bodies::{Journal, attempts, failing, failing_until, noting};
 use super::fixture::{ExecutorFixture, ended, until, workflow};
 
 /// Catches one attempt too many or too few.
@@ -148,7 +148,7 @@ async fn attempts_survive(fx: &ExecutorFixture, leave: impl AsyncFnOnce(super::P
 
 /// Catches a cancel or an end that leaves an execution in its wait.
 pub async fn an_execution_that_waits_for_a_retry_can_be_cancelled(fx: &ExecutorFixture) {
-    let (journal, gate) = (Journal::new(), Gate::new());
+    let journal = Journal::new();
     let hours = attempts(2).initial_delay(Duration::from_secs(7_200)).max_delay(Duration::MAX);
     let process = fx.process([workflow("w", [failing("bad", &journal).retry(hours)])]).await;
     let execution = process.start("w").await;
@@ -158,5 +158,4 @@ pub async fn an_execution_that_waits_for_a_retry_can_be_cancelled(fx: &ExecutorF
     let result = ended(&execution).await;
     assert_eq!(result.status, PipelineStatus::Cancelled, "{result:?}");
     assert_eq!(result.task("bad").map(|task| task.status), Some(TaskState::Cancelled));
-    drop(gate);
 }

@@ -113,7 +113,7 @@ pub async fn a_blocking_task_times_out_too(fx: &ExecutorFixture) {
 
 /// Catches an execution's timeout that depends on somebody waiting, or that leaves tasks running.
 pub async fn a_pipeline_timeout_cancels_the_rest_and_fails(fx: &ExecutorFixture) {
-    let (gate, journal) = (Gate::new(), Journal::new());
+    let journal = Journal::new();
     let noted = journal.clone();
     let told = Task::new("told", move |_, run| {
         let noted = noted.clone();
@@ -139,7 +139,6 @@ pub async fn a_pipeline_timeout_cancels_the_rest_and_fails(fx: &ExecutorFixture)
     assert_eq!(states, expected, "states of the tasks");
     super::fixture::until("the body was told", async || journal.count("told") == 1).await;
     assert_eq!(journal.count("after"), 0, "nothing starts after the end");
-    drop(gate);
 }
 
 /// Catches a timeout that strikes what ended in time.
