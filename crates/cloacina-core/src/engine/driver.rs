@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedRwLockWriteGuard, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,8 @@ pub(super) enum Message {
         started: Instant,
         ended: Instant,
         result: AttemptResult,
+        /// It ran alone, and nothing else may run before its end is committed: a crash before that would be its.
+        exclusive: Option<OwnedRwLockWriteGuard<()>>,
     },
     NotStarted {
         ordinal: u32,
@@ -102,6 +104,8 @@ pub(super) struct Driver {
     /// Set by an order before the driver gets to hear of it.
     held_back: Arc<AtomicBool>,
     paused: bool,
+    /// Held from the end of an attempt that ran alone until that is committed.
+    exclusive: Option<OwnedRwLockWriteGuard<()>>,
     /// An order changed `paused` while the checkpoint was on its way.
     overtaken: bool,
     leaving: bool,
@@ -135,6 +139,7 @@ impl Driver {
             halt: CancellationToken::new(),
             held_back,
             paused: false,
+            exclusive: None,
             overtaken: false,
             leaving: false,
             load,
@@ -193,11 +198,14 @@ impl Driver {
 
     async fn hear(&mut self, message: Message) -> Option<End> {
         match message {
-            Message::AttemptEnded { ordinal, serial, started, ended, result } => {
+            Message::AttemptEnded { ordinal, serial, started, ended, result, exclusive } => {
                 if !self.forget(ordinal, serial) {
                     return None;
                 }
-                self.apply(Event::AttemptEnded { ordinal, started, ended, result }).await
+                self.exclusive = exclusive;
+                let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result }).await;
+                self.let_others_run();
+                end
             }
             Message::NotStarted { ordinal, serial } => {
                 if !self.forget(ordinal, serial) {
@@ -206,6 +214,13 @@ impl Driver {
                 self.apply(Event::NotStarted { ordinal }).await
             }
             Message::Order(order) => self.obey(order).await,
+        }
+    }
+
+    /// Ends the time alone of an attempt once nothing of it is left to be committed.
+    fn let_others_run(&mut self) {
+        if self.commit.is_none() {
+            self.exclusive = None;
         }
     }
 
@@ -323,7 +338,9 @@ impl Driver {
                     }
                     _ => {}
                 }
-                self.apply(Event::Committed).await
+                let end = self.apply(Event::Committed).await;
+                self.let_others_run();
+                end
             }
             Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Ended(status)),
             Ok((CheckpointVerdict::Fenced, _)) => {

@@ -58,7 +58,7 @@ pub(crate) struct Engine {
     committer: Committer,
     slots: Arc<Semaphore>,
     /// Shared by ordinary attempts, exclusive to those that have to run alone.
-    quarantine: RwLock<()>,
+    quarantine: Arc<RwLock<()>>,
     held: AllHeld,
     waiters: Waiters,
     metrics: metrics::Counters,
@@ -100,7 +100,7 @@ impl Engine {
             worker: Mutex::new(WorkerId::new()),
             committer,
             slots: Arc::new(Semaphore::new(config.max_concurrent_tasks)),
-            quarantine: RwLock::new(()),
+            quarantine: Arc::default(),
             held: AllHeld::default(),
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),

@@ -139,7 +139,7 @@ pub async fn a_task_sees_what_its_ancestors_left(fx: &ExecutorFixture) {
     let result = ended(&execution).await;
     let seen = result.task("look").and_then(|task| task.output.clone());
     assert_eq!(seen, Some(json!(["input", "set"])), "what `look` saw");
-    let last = result.final_context.clone().into_value();
+    let last = result.final_context.into_value();
     assert_eq!(last, json!({"beside": 1, "input": 2, "set": 2}), "the final context");
 }
 
