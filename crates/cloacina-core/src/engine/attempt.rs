@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(super) struct Attempt {
     pub(super) cancellation: CancellationToken,
     /// Calls off a start that has not happened.
     pub(super) halt: CancellationToken,
+    /// Calls it off as well, from the moment of the order on.
+    pub(super) held_back: Arc<AtomicBool>,
     /// Set when the body starts.
     pub(super) started: Arc<OnceLock<Instant>>,
     pub(super) mailbox: mpsc::UnboundedSender<Message>,
@@ -50,37 +53,36 @@ impl Attempt {
         let engine = Arc::clone(&self.engine);
         let slot = tokio::select! {
             biased;
-            () = self.halt.cancelled() => return self.report(None, Instant::now()),
+            () = self.halt.cancelled() => return self.report_not_started(),
             slot = Arc::clone(&engine.slots).acquire_owned() => slot,
         };
         // Suspects of the second degree run alone: then a crash is theirs.
         let alone = self.on_record == Some(Company::Alone);
-        let (_exclusive, _shared) = if alone {
-            (Some(engine.quarantine.write().await), None)
+        let (exclusive, _shared) = if alone {
+            (Some(Arc::clone(&engine.quarantine).write_owned().await), None)
         } else {
             (None, Some(engine.quarantine.read().await))
         };
-        let Ok(slot) = slot else { return self.report(None, Instant::now()) };
-        if self.halt.is_cancelled() || !self.record_start().await {
-            return self.report(None, Instant::now());
+        let Ok(slot) = slot else { return self.report_not_started() };
+        if self.is_called_off() || !self.record_start().await || self.is_called_off() {
+            return self.report_not_started();
         }
         let started = Instant::now();
         let _ = self.started.set(started);
         let result = self.run_body(started, slot).await;
-        self.report(Some(result), started);
-    }
-
-    fn report(&self, result: Option<AttemptResult>, started: Instant) {
-        let (ordinal, serial) = (self.ordinal, self.serial);
-        let message = match result {
-            Some(result) => {
-                let ended = Instant::now();
-                Message::AttemptEnded { ordinal, serial, started, ended, result }
-            }
-            None => Message::NotStarted { ordinal, serial },
-        };
+        let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
+        let message = Message::AttemptEnded { ordinal, serial, started, ended, result, exclusive };
         // A driver that is gone has lost the execution.
         let _ = self.mailbox.send(message);
+    }
+
+    fn is_called_off(&self) -> bool {
+        self.halt.is_cancelled() || self.held_back.load(Ordering::Acquire)
+    }
+
+    fn report_not_started(&self) {
+        let (ordinal, serial) = (self.ordinal, self.serial);
+        let _ = self.mailbox.send(Message::NotStarted { ordinal, serial });
     }
 
     /// Commits that the attempt begins, if it has to be on record. Without that it must not begin.

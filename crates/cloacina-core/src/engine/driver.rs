@@ -7,11 +7,12 @@
 mod timers;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedRwLockWriteGuard, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub(super) enum Message {
         started: Instant,
         ended: Instant,
         result: AttemptResult,
+        /// It ran alone, and nothing else may run before its end is committed: a crash before that would be its.
+        exclusive: Option<OwnedRwLockWriteGuard<()>>,
     },
     NotStarted {
         ordinal: u32,
@@ -97,7 +100,13 @@ pub(super) struct Driver {
     serial: u64,
     timers: Timers,
     halt: CancellationToken,
+    /// Set by an order before the driver gets to hear of it.
+    held_back: Arc<AtomicBool>,
     paused: bool,
+    /// Held from the end of an attempt that ran alone until that is committed.
+    exclusive: Option<OwnedRwLockWriteGuard<()>>,
+    /// An order changed `paused` while the checkpoint was on its way.
+    overtaken: bool,
     leaving: bool,
     load: Load,
     /// A moment on the store's clock and on this process's: one for all, so that no two stamps contradict each other.
@@ -110,7 +119,9 @@ impl Driver {
         let TakenUp { state, snapshot, suspects } = taken_up;
         let (to_self, mailbox) = mpsc::unbounded_channel();
         let id = snapshot.record.id;
-        let load = engine.held.add(id, Held::new(to_self.clone(), snapshot.record.epoch));
+        let held_back = Arc::new(AtomicBool::new(false));
+        let held = Held::new(to_self.clone(), snapshot.record.epoch, Arc::clone(&held_back));
+        let load = engine.held.add(id, held);
         let keep_records = engine.waiters.has(id);
         Self {
             id,
@@ -126,7 +137,10 @@ impl Driver {
             serial: 0,
             timers: Timers::default(),
             halt: CancellationToken::new(),
+            held_back,
             paused: false,
+            exclusive: None,
+            overtaken: false,
             leaving: false,
             load,
             anchor: (snapshot.now, Instant::now()),
@@ -190,11 +204,14 @@ impl Driver {
 
     async fn hear(&mut self, message: Message) -> Option<End> {
         match message {
-            Message::AttemptEnded { ordinal, serial, started, ended, result } => {
+            Message::AttemptEnded { ordinal, serial, started, ended, result, exclusive } => {
                 if !self.forget(ordinal, serial) {
                     return None;
                 }
-                self.apply(Event::AttemptEnded { ordinal, started, ended, result }).await
+                self.exclusive = exclusive;
+                let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result }).await;
+                self.let_others_run();
+                end
             }
             Message::NotStarted { ordinal, serial } => {
                 if !self.forget(ordinal, serial) {
@@ -203,6 +220,13 @@ impl Driver {
                 self.apply(Event::NotStarted { ordinal }).await
             }
             Message::Order(order) => self.obey(order).await,
+        }
+    }
+
+    /// Ends the time alone of an attempt once nothing of it is left to be committed.
+    fn let_others_run(&mut self) {
+        if self.commit.is_none() {
+            self.exclusive = None;
         }
     }
 
@@ -217,8 +241,12 @@ impl Driver {
 
     async fn obey(&mut self, order: Order) -> Option<End> {
         match order {
-            Order::Pause => self.pause().await,
+            Order::Pause => {
+                self.overtaken |= !self.paused && self.commit.is_some();
+                self.pause().await
+            }
             Order::Resume if !self.leaving && self.paused => {
+                self.overtaken |= self.commit.is_some();
                 self.paused = false;
                 self.halt = CancellationToken::new();
                 self.apply(Event::Resumed).await
@@ -297,7 +325,10 @@ impl Driver {
         match verdict {
             Ok((CheckpointVerdict::Committed { status }, at)) => {
                 self.snapshot.now = at;
+                // What was ordered while the checkpoint was on its way is newer than what the checkpoint saw.
+                let overtaken = std::mem::take(&mut self.overtaken);
                 match status {
+                    _ if overtaken => {}
                     PipelineStatus::Paused if !self.paused => {
                         let end = self.pause().await;
                         if end.is_some() {
@@ -305,6 +336,7 @@ impl Driver {
                         }
                     }
                     PipelineStatus::Running if self.paused && !self.leaving => {
+                        self.held_back.store(false, Ordering::Release);
                         let end = self.obey(Order::Resume).await;
                         if end.is_some() {
                             return end;
@@ -312,7 +344,9 @@ impl Driver {
                     }
                     _ => {}
                 }
-                self.apply(Event::Committed).await
+                let end = self.apply(Event::Committed).await;
+                self.let_others_run();
+                end
             }
             Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Ended(status)),
             Ok((CheckpointVerdict::Fenced, _)) => {
@@ -388,6 +422,7 @@ impl Driver {
             timeout,
             cancellation,
             halt: self.halt.clone(),
+            held_back: Arc::clone(&self.held_back),
             started,
             mailbox: self.to_self.clone(),
         };

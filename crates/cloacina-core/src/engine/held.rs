@@ -1,7 +1,7 @@
 //! The executions that this worker holds, and how much they ask of its slots.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
@@ -16,11 +16,30 @@ use crate::{PipelineStatus, WorkerId};
 pub(super) struct Held {
     mailbox: mpsc::UnboundedSender<Message>,
     epoch: u64,
+    /// Keeps bodies from starting from the moment of the order on, not only once the driver has heard of it.
+    held_back: Arc<AtomicBool>,
 }
 
 impl Held {
-    pub(super) const fn new(mailbox: mpsc::UnboundedSender<Message>, epoch: u64) -> Self {
-        Self { mailbox, epoch }
+    pub(super) const fn new(
+        mailbox: mpsc::UnboundedSender<Message>,
+        epoch: u64,
+        held_back: Arc<AtomicBool>,
+    ) -> Self {
+        Self { mailbox, epoch, held_back }
+    }
+
+    /// Gives an order to the driver; false if there is none any more.
+    fn order(&self, order: Order) -> bool {
+        if order == Order::Resume {
+            self.held_back.store(false, Ordering::Release);
+        }
+        let heard = self.mailbox.send(Message::Order(order)).is_ok();
+        // After the order is on its way: a start that is called off must reach the driver later than the reason.
+        if matches!(order, Order::Pause | Order::Ended(_) | Order::Lost) {
+            self.held_back.store(true, Ordering::Release);
+        }
+        heard
     }
 }
 
@@ -118,13 +137,13 @@ impl AllHeld {
     /// Gives an order to the driver of an execution; false if it is not held.
     pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
         let held = self.lock();
-        held.get(&id).is_some_and(|held| held.mailbox.send(Message::Order(order)).is_ok())
+        held.get(&id).is_some_and(|held| held.order(order))
     }
 
     pub(super) fn order_all(&self, order: Order) {
         for held in self.lock().values() {
             // A driver that is gone needs no order.
-            let _ = held.mailbox.send(Message::Order(order));
+            let _ = held.order(order);
         }
     }
 
@@ -135,7 +154,7 @@ impl AllHeld {
         ids.sort_unstable_by(|left, right| right.cmp(left));
         for id in ids.into_iter().take(count) {
             if let Some(held) = held.get(&id) {
-                let _ = held.mailbox.send(Message::Order(Order::HandOverIfIdle));
+                let _ = held.order(Order::HandOverIfIdle);
             }
         }
     }
@@ -160,6 +179,6 @@ impl AllHeld {
                 }
                 _ => Order::Lost,
             };
-        let _ = held.mailbox.send(Message::Order(order));
+        let _ = held.order(order);
     }
 }

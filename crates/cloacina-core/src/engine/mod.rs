@@ -58,7 +58,7 @@ pub(crate) struct Engine {
     committer: Committer,
     slots: Arc<Semaphore>,
     /// Shared by ordinary attempts, exclusive to those that have to run alone.
-    quarantine: RwLock<()>,
+    quarantine: Arc<RwLock<()>>,
     held: AllHeld,
     waiters: Waiters,
     metrics: metrics::Counters,
@@ -100,7 +100,7 @@ impl Engine {
             worker: Mutex::new(WorkerId::new()),
             committer,
             slots: Arc::new(Semaphore::new(config.max_concurrent_tasks)),
-            quarantine: RwLock::new(()),
+            quarantine: Arc::default(),
             held: AllHeld::default(),
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),
@@ -397,6 +397,11 @@ impl Engine {
     /// Waits until everything is stopped.
     pub(crate) async fn killed(&self) {
         self.kill.cancelled().await;
+    }
+
+    /// Reports whether everything is stopped.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.kill.is_cancelled()
     }
 
     /// Checks that the completed tasks of an execution fit a workflow as it is now.

@@ -65,7 +65,11 @@ pub(super) async fn claim(engine: Arc<Engine>) {
         };
         tokio::select! {
             () = engine.claim_wake.notified() => {}
-            () = due => engine.unowned.store(true, Ordering::Relaxed),
+            () = due => {
+                // Once: if there is no room now, whatever ends will ask again.
+                next_due = None;
+                engine.unowned.store(true, Ordering::Relaxed);
+            }
             () = engine.stop.cancelled() => return,
         }
         if engine.room() == 0 || !engine.unowned.swap(false, Ordering::Relaxed) {
@@ -198,6 +202,8 @@ impl Engine {
         let engine = Arc::clone(self);
         // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
         let claimed = self.tracker.spawn(async move {
+            // An order in between would find no driver, and the driver would not know of it.
+            let _control = engine.control.lock().await;
             let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;
             let taken = claims.executions.len();
             for snapshot in claims.executions {

@@ -42,6 +42,11 @@ impl PipelineExecution {
             let result = engine.result(self.execution_id).await;
             match result {
                 Ok(result) if !result.status.is_terminal() => {}
+                // The store was closed under the question.
+                Err(_) if engine.is_killed() => {
+                    *ended = None;
+                    return Err(ExecutorError::ShuttingDown);
+                }
                 decided => {
                     *ended = None;
                     return decided;

@@ -20,7 +20,7 @@ use super::make::{checkpoint, execution, workflow_key};
 const LONG: Duration = Duration::from_secs(3_600);
 
 /// How long something that must happen may take on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A store with one open handle, and short words for what most cases do.
 ///
@@ -222,12 +222,12 @@ impl Fixture {
 }
 
 /// Keeps a loop of polls from taking the whole machine.
-pub(super) async fn take_a_breath() {
+pub(crate) async fn take_a_breath() {
     tokio::time::sleep(Duration::from_millis(2)).await;
 }
 
 /// Waits for what must happen soon.
-pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(answer) => answer,
         Err(_) => panic!("{what} did not happen within {PATIENCE:?}"),
@@ -235,7 +235,7 @@ pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Polls a future a few times and drops it, as a caller that is cancelled does.
-pub(super) async fn drop_after_polls<T>(polls: usize, future: impl Future<Output = T>) {
+pub(crate) async fn drop_after_polls<T>(polls: usize, future: impl Future<Output = T>) {
     let mut future = Box::pin(future);
     for _ in 0..polls {
         let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx)));

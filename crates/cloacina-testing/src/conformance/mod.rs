@@ -45,6 +45,7 @@ pub use define::*;
 pub use due::*;
 pub use fencing::*;
 pub use fixture::Fixture;
+pub(crate) use fixture::{PATIENCE, drop_after_polls, soon, take_a_breath};
 pub use heartbeat::*;
 pub use list::*;
 pub use make::{

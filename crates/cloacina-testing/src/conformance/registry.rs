@@ -164,7 +164,8 @@ macro_rules! for_each_case {
     };
 }
 
-/// Makes a module `conformance` with one test for each case of the suite.
+/// Makes a module `conformance` with one test for each case about the back end, and a module `executor` with one for each
+/// case about executors on it.
 ///
 /// The crate that uses it needs tokio with `macros` and `rt-multi-thread`.
 ///
@@ -202,6 +203,16 @@ macro_rules! conformance_suite {
 
             $crate::for_each_case! {
                 [$crate::case_tests!] [$harness] [$crate::conformance] [$crate::conformance::run]
+            }
+        }
+
+        mod executor {
+            #[allow(unused_imports, reason = "a harness may be named by its full path")]
+            use super::*;
+
+            $crate::for_each_executor_case! {
+                [$crate::case_tests!]
+                [$harness] [$crate::executor_cases] [$crate::executor_cases::run]
             }
         }
     };

@@ -10,16 +10,27 @@ macro_rules! names {
 
 #[test]
 fn every_case_is_in_the_list() {
-    let listed: BTreeSet<String> =
-        cloacina_testing::for_each_case!([names!]).into_iter().map(str::to_owned).collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
+    let listed = cloacina_testing::for_each_case!([names!]);
+    assert_complete(&listed, "src/conformance", "fx: &Fixture)");
+}
+
+#[test]
+fn every_executor_case_is_in_the_list() {
+    let listed = cloacina_testing::for_each_executor_case!([names!]);
+    assert_complete(&listed, "src/executor_cases", "fx: &ExecutorFixture)");
+}
+
+#[expect(clippy::unwrap_used, reason = "it is called by tests only")]
+fn assert_complete(listed: &[&str], folder: &str, argument: &str) {
+    let listed: BTreeSet<String> = listed.iter().copied().map(str::to_owned).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut written = BTreeSet::new();
     for entry in fs::read_dir(&folder).unwrap() {
         let source = fs::read_to_string(entry.unwrap().path()).unwrap();
         for line in source.lines() {
             let name = line.strip_prefix("pub async fn ").and_then(|it| it.split_once('('));
             if let Some((name, rest)) = name
-                && rest.starts_with("fx: &Fixture)")
+                && rest.starts_with(argument)
             {
                 assert!(written.insert(name.to_owned()), "two cases are called `{name}`");
             }
