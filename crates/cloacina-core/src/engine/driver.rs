@@ -65,11 +65,15 @@ pub(super) enum Order {
     HandOverIfIdle,
 }
 
-/// How a driver's work came to its end.
+/// How a driver's work comes to its end.
 enum End {
     /// The execution is at its end.
     Ended(PipelineStatus),
-    /// The execution belongs to nobody now, or to somebody else.
+    /// The execution is to be given back.
+    Release,
+    /// The store refuses what is to be committed.
+    Refused,
+    /// The execution belongs to somebody else, or everything stops.
     Gone,
 }
 
@@ -153,6 +157,14 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let end = self.drive().await;
         self.stop_attempts();
+        if let End::Refused = end {
+            // Not at once: whoever takes it up next will most likely be refused as well.
+            let wait = self.engine.config.lease_ttl;
+            let _ = tokio::time::timeout(wait, self.engine.kill.cancelled()).await;
+        }
+        if let End::Release | End::Refused = end {
+            self.release().await;
+        }
         let engine = Arc::clone(&self.engine);
         engine.held.remove(self.id, self.epoch);
         if let End::Ended(status) = end {
@@ -174,7 +186,7 @@ impl Driver {
             }
             self.timers.add(at + left, Timer::Deadline);
         }
-        if let Some(end) = self.apply(first).await {
+        if let Some(end) = self.apply(first) {
             return end;
         }
         loop {
@@ -184,10 +196,10 @@ impl Driver {
                 verdict = async { self.commit.as_mut().expect("guarded").await },
                     if self.commit.is_some() => {
                     self.commit = None;
-                    self.committed(verdict).await
+                    self.committed(verdict)
                 }
-                Some(message) = self.mailbox.recv() => self.hear(message).await,
-                timer = self.timers.next(), if !self.timers.is_empty() => self.ring(timer).await,
+                Some(message) = self.mailbox.recv() => self.hear(message),
+                timer = self.timers.next(), if !self.timers.is_empty() => self.ring(timer),
                 () = kill.cancelled() => Some(End::Gone),
             };
             if let Some(end) = step {
@@ -202,14 +214,14 @@ impl Driver {
         if self.state.is_idle() { 0 } else { self.state.running().max(1) }
     }
 
-    async fn hear(&mut self, message: Message) -> Option<End> {
+    fn hear(&mut self, message: Message) -> Option<End> {
         match message {
             Message::AttemptEnded { ordinal, serial, started, ended, result, exclusive } => {
                 if !self.forget(ordinal, serial) {
                     return None;
                 }
                 self.exclusive = exclusive;
-                let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result }).await;
+                let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result });
                 self.let_others_run();
                 end
             }
@@ -217,9 +229,9 @@ impl Driver {
                 if !self.forget(ordinal, serial) {
                     return None;
                 }
-                self.apply(Event::NotStarted { ordinal }).await
+                self.apply(Event::NotStarted { ordinal })
             }
-            Message::Order(order) => self.obey(order).await,
+            Message::Order(order) => self.obey(order),
         }
     }
 
@@ -239,24 +251,24 @@ impl Driver {
         known
     }
 
-    async fn obey(&mut self, order: Order) -> Option<End> {
+    fn obey(&mut self, order: Order) -> Option<End> {
         match order {
             Order::Pause => {
                 self.overtaken |= !self.paused && self.commit.is_some();
-                self.pause().await
+                self.pause()
             }
             Order::Resume if !self.leaving && self.paused => {
                 self.overtaken |= self.commit.is_some();
                 self.paused = false;
                 self.halt = CancellationToken::new();
-                self.apply(Event::Resumed).await
+                self.apply(Event::Resumed)
             }
             Order::Resume => None,
             Order::Ended(status) => Some(End::Ended(status)),
             Order::Lost => Some(End::Gone),
             Order::HandOver => {
                 self.leaving = true;
-                self.pause().await
+                self.pause()
             }
             Order::HandOverIfIdle => {
                 let started = self.ongoing.values().any(|one| one.started.get().is_some());
@@ -264,31 +276,31 @@ impl Driver {
                     return None;
                 }
                 self.leaving = true;
-                self.pause().await
+                self.pause()
             }
         }
     }
 
-    async fn pause(&mut self) -> Option<End> {
+    fn pause(&mut self) -> Option<End> {
         self.paused = true;
         self.halt.cancel();
-        self.apply(Event::Paused).await
+        self.apply(Event::Paused)
     }
 
-    async fn ring(&mut self, timer: Timer) -> Option<End> {
+    fn ring(&mut self, timer: Timer) -> Option<End> {
         match timer {
-            Timer::RetryDue { ordinal } => self.apply(Event::RetryDue { ordinal }).await,
+            Timer::RetryDue { ordinal } => self.apply(Event::RetryDue { ordinal }),
             Timer::Deadline => {
                 let limit = self.engine.config.pipeline_timeout.unwrap_or_default();
-                self.apply(Event::DeadlinePassed { at: Instant::now(), limit }).await
+                self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
             }
-            Timer::Watch { ordinal, serial } => self.watch(ordinal, serial).await,
+            Timer::Watch { ordinal, serial } => self.watch(ordinal, serial),
         }
     }
 
     /// Looks after an attempt that takes its time: puts its start on record, and gives it up when it neither ended nor
     /// reacted to its timeout, which is what a body that blocks its thread does.
-    async fn watch(&mut self, ordinal: u32, serial: u64) -> Option<End> {
+    fn watch(&mut self, ordinal: u32, serial: u64) -> Option<End> {
         let task = self.state.workflow().task_at(ordinal).id().clone();
         let beat = self.engine.beat();
         let grace = self.engine.config.cancel_grace * 2;
@@ -314,10 +326,10 @@ impl Driver {
         self.ongoing.remove(&ordinal);
         let result = attempt::failure(attempt::timed_out(timeout));
         let ended = Instant::now();
-        self.apply(Event::AttemptEnded { ordinal, started, ended, result }).await
+        self.apply(Event::AttemptEnded { ordinal, started, ended, result })
     }
 
-    async fn committed(
+    fn committed(
         &mut self,
         verdict: Result<Timed<CheckpointVerdict>, oneshot::error::RecvError>,
     ) -> Option<End> {
@@ -330,21 +342,21 @@ impl Driver {
                 match status {
                     _ if overtaken => {}
                     PipelineStatus::Paused if !self.paused => {
-                        let end = self.pause().await;
+                        let end = self.pause();
                         if end.is_some() {
                             return end;
                         }
                     }
                     PipelineStatus::Running if self.paused && !self.leaving => {
                         self.held_back.store(false, Ordering::Release);
-                        let end = self.obey(Order::Resume).await;
+                        let end = self.obey(Order::Resume);
                         if end.is_some() {
                             return end;
                         }
                     }
                     _ => {}
                 }
-                let end = self.apply(Event::Committed).await;
+                let end = self.apply(Event::Committed);
                 self.let_others_run();
                 end
             }
@@ -356,17 +368,13 @@ impl Driver {
             }
             Err(error) => {
                 tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
-                // Not at once: whoever takes it up next will most likely be refused as well.
-                let wait = self.engine.config.lease_ttl;
-                let _ = tokio::time::timeout(wait, self.engine.kill.cancelled()).await;
-                self.release().await;
-                Some(End::Gone)
+                Some(End::Refused)
             }
         }
     }
 
     /// Feeds the state machine and carries out what it says.
-    async fn apply(&mut self, event: Event) -> Option<End> {
+    fn apply(&mut self, event: Event) -> Option<End> {
         for command in self.state.apply(event) {
             match command {
                 Command::Start { ordinal, attempt, context } => {
@@ -377,10 +385,7 @@ impl Driver {
                 }
                 Command::Commit(draft) => self.send(draft),
                 Command::StopAttempts => self.stop_attempts(),
-                Command::Release => {
-                    self.release().await;
-                    return Some(End::Gone);
-                }
+                Command::Release => return Some(End::Release),
                 Command::Ended(finish) => {
                     self.snapshot.record.error = finish.error;
                     return Some(End::Ended(finish.status));
