@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::driver::Message;
+use super::driver::{Message, Order};
 use crate::backend::{AttemptStart, Checkpoint, CheckpointVerdict, Company, JsonText};
 use crate::state::{AttemptResult, ContextView};
 use crate::task::Body;
@@ -98,8 +98,18 @@ impl Attempt {
             starts: vec![start],
             ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
-        let verdict = self.engine.committer.checkpoint(checkpoint).await;
-        matches!(verdict, Ok(Ok((CheckpointVerdict::Committed { .. }, _))))
+        let verdict = match self.engine.committer.checkpoint(checkpoint).await {
+            Ok(Ok((verdict, _))) => verdict,
+            _ => return false,
+        };
+        // The driver would only try again.
+        let order = match verdict {
+            CheckpointVerdict::Committed { .. } => return true,
+            CheckpointVerdict::Fenced => Order::Lost,
+            CheckpointVerdict::Ended(status) => Order::Ended(status),
+        };
+        let _ = self.mailbox.send(Message::Order(order));
+        false
     }
 
     fn task(&self) -> &Task {
