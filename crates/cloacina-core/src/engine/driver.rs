@@ -4,10 +4,13 @@
 //! checkpoints to the committer, keeps timers, and takes orders. It ends when the execution has ended, was given back, or
 //! was lost to another worker.
 
+mod attempts;
+mod commits;
+mod orders;
 mod timers;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,15 +20,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::attempt::{self, Attempt};
 use super::committer::Timed;
 use super::held::{Held, Load};
 use super::restore::TakenUp;
-use crate::backend::{
-    AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, ExecutionSnapshot, NewEvent,
-    Release, Suspicion, TaskEnd, TaskRecord,
-};
-use crate::state::{AttemptResult, Command, Draft, Event, ExecutionState};
+use crate::backend::{CheckpointVerdict, ExecutionSnapshot, Release};
+use crate::state::{AttemptResult, Command, Event, ExecutionState};
 use crate::{ExecutionId, PipelineStatus, WorkerId};
 use timers::{Timer, Timers};
 
@@ -235,58 +234,6 @@ impl Driver {
         }
     }
 
-    /// Ends the time alone of an attempt once nothing of it is left to be committed.
-    fn let_others_run(&mut self) {
-        if self.commit.is_none() {
-            self.exclusive = None;
-        }
-    }
-
-    /// Strikes an attempt off; false if it was given up before.
-    fn forget(&mut self, ordinal: u32, serial: u64) -> bool {
-        let known = self.ongoing.get(&ordinal).is_some_and(|ongoing| ongoing.serial == serial);
-        if known {
-            self.ongoing.remove(&ordinal);
-        }
-        known
-    }
-
-    fn obey(&mut self, order: Order) -> Option<End> {
-        match order {
-            Order::Pause => {
-                self.overtaken |= !self.paused && self.commit.is_some();
-                self.pause()
-            }
-            Order::Resume if !self.leaving && self.paused => {
-                self.overtaken |= self.commit.is_some();
-                self.paused = false;
-                self.halt = CancellationToken::new();
-                self.apply(Event::Resumed)
-            }
-            Order::Resume => None,
-            Order::Ended(status) => Some(End::Ended(status)),
-            Order::Lost => Some(End::Gone),
-            Order::HandOver => {
-                self.leaving = true;
-                self.pause()
-            }
-            Order::HandOverIfIdle => {
-                let started = self.ongoing.values().any(|one| one.started.get().is_some());
-                if started || self.commit.is_some() {
-                    return None;
-                }
-                self.leaving = true;
-                self.pause()
-            }
-        }
-    }
-
-    fn pause(&mut self) -> Option<End> {
-        self.paused = true;
-        self.halt.cancel();
-        self.apply(Event::Paused)
-    }
-
     fn ring(&mut self, timer: Timer) -> Option<End> {
         match timer {
             Timer::RetryDue { ordinal } => self.apply(Event::RetryDue { ordinal }),
@@ -295,81 +242,6 @@ impl Driver {
                 self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
             }
             Timer::Watch { ordinal, serial } => self.watch(ordinal, serial),
-        }
-    }
-
-    /// Looks after an attempt that takes its time: puts its start on record, and gives it up when it neither ended nor
-    /// reacted to its timeout, which is what a body that blocks its thread does.
-    fn watch(&mut self, ordinal: u32, serial: u64) -> Option<End> {
-        let task = self.state.workflow().task_at(ordinal).id().clone();
-        let beat = self.engine.beat();
-        let grace = self.engine.config.cancel_grace * 2;
-        let ongoing = self.ongoing.get_mut(&ordinal).filter(|one| one.serial == serial)?;
-        let Some(&started) = ongoing.started.get() else {
-            self.timers.add(Instant::now() + beat, Timer::Watch { ordinal, serial });
-            return None;
-        };
-        let give_up = started + ongoing.timeout + grace;
-        if Instant::now() < give_up {
-            self.timers.add(give_up, Timer::Watch { ordinal, serial });
-            if !std::mem::replace(&mut ongoing.noted, true) {
-                let attempt = ongoing.attempt;
-                let start = AttemptStart { task, attempt, started, company: Company::Shared };
-                let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
-                // Nobody waits for it: it only lets other processes see what runs.
-                drop(self.engine.committer.checkpoint(checkpoint));
-            }
-            return None;
-        }
-        let timeout = ongoing.timeout;
-        ongoing.cancellation.cancel();
-        self.ongoing.remove(&ordinal);
-        let result = attempt::failure(attempt::timed_out(timeout));
-        let ended = Instant::now();
-        self.apply(Event::AttemptEnded { ordinal, started, ended, result })
-    }
-
-    fn committed(
-        &mut self,
-        verdict: Result<Timed<CheckpointVerdict>, oneshot::error::RecvError>,
-    ) -> Option<End> {
-        let Ok(verdict) = verdict else { return Some(End::Gone) };
-        match verdict {
-            Ok((CheckpointVerdict::Committed { status }, at)) => {
-                self.snapshot.now = at;
-                // What was ordered while the checkpoint was on its way is newer than what the checkpoint saw.
-                let overtaken = std::mem::take(&mut self.overtaken);
-                match status {
-                    _ if overtaken => {}
-                    PipelineStatus::Paused if !self.paused => {
-                        let end = self.pause();
-                        if end.is_some() {
-                            return end;
-                        }
-                    }
-                    PipelineStatus::Running if self.paused && !self.leaving => {
-                        self.held_back.store(false, Ordering::Release);
-                        let end = self.obey(Order::Resume);
-                        if end.is_some() {
-                            return end;
-                        }
-                    }
-                    _ => {}
-                }
-                let end = self.apply(Event::Committed);
-                self.let_others_run();
-                end
-            }
-            Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Ended(status)),
-            Ok((CheckpointVerdict::Fenced, _)) => {
-                tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
-                self.engine.metrics.fenced();
-                Some(End::Gone)
-            }
-            Err(error) => {
-                tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
-                Some(End::Refused)
-            }
         }
     }
 
@@ -395,93 +267,6 @@ impl Driver {
         None
     }
 
-    fn start(&mut self, ordinal: u32, attempt: u32, view: crate::state::ContextView) {
-        self.serial += 1;
-        let serial = self.serial;
-        let workflow = self.state.workflow().clone();
-        let timeout = workflow.task_at(ordinal).timeout.unwrap_or(self.engine.config.task_timeout);
-        let cancellation = CancellationToken::new();
-        let started = Arc::new(OnceLock::new());
-        let on_record = self.suspects.company(&self.engine.config);
-        self.timers.add(Instant::now() + self.engine.beat(), Timer::Watch { ordinal, serial });
-        let ongoing = Ongoing {
-            serial,
-            attempt,
-            cancellation: cancellation.clone(),
-            started: Arc::clone(&started),
-            timeout,
-            noted: on_record.is_some(),
-        };
-        self.ongoing.insert(ordinal, ongoing);
-        let attempt = Attempt {
-            engine: Arc::clone(&self.engine),
-            workflow,
-            execution: self.id,
-            worker: self.worker,
-            epoch: self.epoch,
-            ordinal,
-            attempt,
-            serial,
-            view,
-            on_record,
-            timeout,
-            cancellation,
-            halt: self.halt.clone(),
-            held_back: Arc::clone(&self.held_back),
-            started,
-            mailbox: self.to_self.clone(),
-        };
-        self.engine.tracker.spawn(attempt.run());
-    }
-
-    fn send(&mut self, draft: Draft) {
-        let Draft { tasks, failures, mut events, finish } = draft;
-        let ran = tasks.iter().filter(|end| end.attempts > 0).map(|end| end.ordinal);
-        let suspicion = self.suspects.survived(ran);
-        if suspicion == Suspicion::Clear {
-            events.push(NewEvent {
-                kind: EventKind::Cleared,
-                task: None,
-                detail: "the tasks under suspicion came to their end".to_owned(),
-            });
-        }
-        if self.keep_records {
-            self.keep(&tasks);
-        }
-        self.serial += 1;
-        let serial = self.serial;
-        let checkpoint =
-            Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
-        self.commit = Some(self.engine.committer.checkpoint(checkpoint));
-    }
-
-    fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::new(self.id, self.worker, self.epoch)
-    }
-
-    /// Notes what is about to be committed, so that a waiter need not read it back.
-    fn keep(&mut self, tasks: &[TaskEnd]) {
-        let (time, instant) = self.anchor;
-        let stamp = |at: Instant| {
-            // One of the two is zero.
-            let (after, before) =
-                (at.saturating_duration_since(instant), instant.saturating_duration_since(at));
-            time + after - before
-        };
-        self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
-            task: end.task.clone(),
-            ordinal: end.ordinal,
-            state: end.state,
-            attempts: end.attempts,
-            changes: end.changes.clone(),
-            output: end.output.clone(),
-            error: end.error.clone(),
-            skip: end.skip.clone(),
-            started_at: stamp(end.started),
-            ended_at: stamp(end.ended),
-        }));
-    }
-
     async fn release(&self) {
         let release = Release { execution: self.id, worker: self.worker, epoch: self.epoch };
         if let Err(error) = self.engine.backend.release(&[release]).await {
@@ -489,13 +274,6 @@ impl Driver {
         }
         // It may have been resumed just before.
         self.engine.note_unowned();
-    }
-
-    fn stop_attempts(&mut self) {
-        for (_, ongoing) in self.ongoing.drain() {
-            ongoing.cancellation.cancel();
-        }
-        self.halt.cancel();
     }
 
     fn tell_waiters(mut self, status: PipelineStatus) {

@@ -1,0 +1,115 @@
+//! Checkpoints: sending them, and what their verdicts mean.
+
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Driver, End, Order};
+use crate::PipelineStatus;
+use crate::backend::{
+    Checkpoint, CheckpointVerdict, EventKind, NewEvent, Suspicion, TaskEnd, TaskRecord,
+};
+use crate::engine::committer::Timed;
+use crate::state::{Draft, Event};
+
+impl Driver {
+    pub(super) fn send(&mut self, draft: Draft) {
+        let Draft { tasks, failures, mut events, finish } = draft;
+        let ran = tasks.iter().filter(|end| end.attempts > 0).map(|end| end.ordinal);
+        let suspicion = self.suspects.survived(ran);
+        if suspicion == Suspicion::Clear {
+            events.push(NewEvent {
+                kind: EventKind::Cleared,
+                task: None,
+                detail: "the tasks under suspicion came to their end".to_owned(),
+            });
+        }
+        if self.keep_records {
+            self.keep(&tasks);
+        }
+        self.serial += 1;
+        let serial = self.serial;
+        let checkpoint =
+            Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
+        self.commit = Some(self.engine.committer.checkpoint(checkpoint));
+    }
+
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::new(self.id, self.worker, self.epoch)
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        verdict: Result<Timed<CheckpointVerdict>, oneshot::error::RecvError>,
+    ) -> Option<End> {
+        let Ok(verdict) = verdict else { return Some(End::Gone) };
+        match verdict {
+            Ok((CheckpointVerdict::Committed { status }, at)) => {
+                self.snapshot.now = at;
+                // What was ordered while the checkpoint was on its way is newer than what the checkpoint saw.
+                let overtaken = std::mem::take(&mut self.overtaken);
+                match status {
+                    _ if overtaken => {}
+                    PipelineStatus::Paused if !self.paused => {
+                        let end = self.pause();
+                        if end.is_some() {
+                            return end;
+                        }
+                    }
+                    PipelineStatus::Running if self.paused && !self.leaving => {
+                        self.held_back.store(false, Ordering::Release);
+                        let end = self.obey(Order::Resume);
+                        if end.is_some() {
+                            return end;
+                        }
+                    }
+                    _ => {}
+                }
+                let end = self.apply(Event::Committed);
+                self.let_others_run();
+                end
+            }
+            Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Ended(status)),
+            Ok((CheckpointVerdict::Fenced, _)) => {
+                tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
+                self.engine.metrics.fenced();
+                Some(End::Gone)
+            }
+            Err(error) => {
+                tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
+                Some(End::Refused)
+            }
+        }
+    }
+
+    /// Notes what is about to be committed, so that a waiter need not read it back.
+    pub(super) fn keep(&mut self, tasks: &[TaskEnd]) {
+        let (time, instant) = self.anchor;
+        let stamp = |at: Instant| {
+            // One of the two is zero.
+            let (after, before) =
+                (at.saturating_duration_since(instant), instant.saturating_duration_since(at));
+            time + after - before
+        };
+        self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
+            task: end.task.clone(),
+            ordinal: end.ordinal,
+            state: end.state,
+            attempts: end.attempts,
+            changes: end.changes.clone(),
+            output: end.output.clone(),
+            error: end.error.clone(),
+            skip: end.skip.clone(),
+            started_at: stamp(end.started),
+            ended_at: stamp(end.ended),
+        }));
+    }
+
+    /// Ends the time alone of an attempt once nothing of it is left to be committed.
+    pub(super) fn let_others_run(&mut self) {
+        if self.commit.is_none() {
+            self.exclusive = None;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Orders from outside.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Driver, End, Order};
+use crate::state::Event;
+
+impl Driver {
+    pub(super) fn obey(&mut self, order: Order) -> Option<End> {
+        match order {
+            Order::Pause => {
+                self.overtaken |= !self.paused && self.commit.is_some();
+                self.pause()
+            }
+            Order::Resume if !self.leaving && self.paused => {
+                self.overtaken |= self.commit.is_some();
+                self.paused = false;
+                self.halt = CancellationToken::new();
+                self.apply(Event::Resumed)
+            }
+            Order::Resume => None,
+            Order::Ended(status) => Some(End::Ended(status)),
+            Order::Lost => Some(End::Gone),
+            Order::HandOver => {
+                self.leaving = true;
+                self.pause()
+            }
+            Order::HandOverIfIdle => {
+                let started = self.ongoing.values().any(|one| one.started.get().is_some());
+                if started || self.commit.is_some() {
+                    return None;
+                }
+                self.leaving = true;
+                self.pause()
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self) -> Option<End> {
+        self.paused = true;
+        self.halt.cancel();
+        self.apply(Event::Paused)
+    }
+}

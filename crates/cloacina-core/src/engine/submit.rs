@@ -1,0 +1,143 @@
+//! Submitting executions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::driver::Driver;
+use super::held::Load;
+use super::{Engine, Role, restore};
+use crate::backend::{
+    BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, SubmitVerdict,
+};
+use crate::{ExecutionId, ExecutorError, PipelineStatus, Workflow};
+
+/// A submit as the user asked for it, checked.
+pub(crate) struct Submission {
+    pub(crate) workflow: Workflow,
+    pub(crate) input: JsonText,
+    pub(crate) idempotency_key: Option<Arc<str>>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) retry_of: Option<ExecutionId>,
+}
+
+impl Engine {
+    /// Submits an execution and, if this worker has room for it, takes it up at once.
+    ///
+    /// What was begun goes on if the caller stops waiting.
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        id: ExecutionId,
+        submission: Submission,
+    ) -> Result<ExecutionId, ExecutorError> {
+        if self.stop.is_cancelled() {
+            return Err(ExecutorError::ShuttingDown);
+        }
+        let Submission { workflow, input, idempotency_key, delay, retry_of } = submission;
+        let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
+        let new = NewExecution {
+            id,
+            workflow: workflow.key().clone(),
+            input,
+            idempotency_key: idempotency_key.clone(),
+            owner: place.as_ref().map(|_| self.worker()),
+            delay,
+            retry_of,
+        };
+        let verdict = match place {
+            Some(place) => {
+                let (acknowledge, acknowledged) = oneshot::channel();
+                let run =
+                    Arc::clone(self).submit_and_run(workflow.clone(), new, place, acknowledge);
+                self.tracker.spawn(run);
+                acknowledged.await
+            }
+            None => {
+                let verdict = self.committer.submit(new).await;
+                self.note_unowned();
+                verdict.map(|timed| timed.map(|(verdict, _)| verdict))
+            }
+        };
+        match verdict {
+            Ok(Ok(SubmitVerdict::Created)) => Ok(id),
+            Ok(Ok(SubmitVerdict::Existing { id, workflow: of })) if &*of == workflow.name() => {
+                Ok(id)
+            }
+            Ok(Ok(SubmitVerdict::Existing { id, workflow })) => {
+                Err(ExecutorError::IdempotencyConflict {
+                    key: idempotency_key.as_deref().unwrap_or_default().to_owned(),
+                    execution: id,
+                    workflow: workflow.to_string(),
+                })
+            }
+            Ok(Err(error)) => Err(ExecutorError::Backend(error)),
+            Err(_) => Err(ExecutorError::ShuttingDown),
+        }
+    }
+
+    /// Takes a place for an execution if there is work for a slot to do without delay.
+    ///
+    /// Alone, a worker takes more than it has slots: whatever waits for a commit needs none. Where others could run
+    /// it sooner, it takes only as much as its slots.
+    pub(super) fn take_place(&self) -> Option<Load> {
+        (self.role == Role::Worker && self.room() > 0).then(|| self.held.reserve())
+    }
+
+    pub(super) async fn submit_and_run(
+        self: Arc<Self>,
+        workflow: Workflow,
+        new: NewExecution,
+        place: Load,
+        acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
+    ) {
+        let worker = self.worker();
+        let mut snapshot = snapshot_of(&new);
+        let Ok(verdict) = self.committer.submit(new).await else { return };
+        let (verdict, at) = match verdict {
+            Ok(verdict) => verdict,
+            Err(error) => return drop(acknowledge.send(Err(error))),
+        };
+        if verdict != SubmitVerdict::Created {
+            return drop(acknowledge.send(Ok(verdict)));
+        }
+        snapshot.now = at;
+        snapshot.record.created_at = at;
+        snapshot.record.started_at = Some(at);
+        match restore::take_up(&workflow, snapshot, &self.config) {
+            Ok(taken_up) => {
+                let driver = Driver::new(Arc::clone(&self), worker, taken_up);
+                drop(place);
+                // The caller may have gone; the execution runs all the same.
+                let _ = acknowledge.send(Ok(verdict));
+                driver.run().await;
+            }
+            Err(error) => drop(acknowledge.send(Err(Arc::new(error)))),
+        }
+    }
+}
+
+fn snapshot_of(new: &NewExecution) -> ExecutionSnapshot {
+    let unset = chrono::DateTime::UNIX_EPOCH;
+    ExecutionSnapshot {
+        record: ExecutionRecord {
+            id: new.id,
+            workflow: new.workflow.clone(),
+            status: PipelineStatus::Running,
+            idempotency_key: new.idempotency_key.clone(),
+            retry_of: new.retry_of,
+            owner: new.owner,
+            epoch: 1,
+            takeovers: 0,
+            error: None,
+            created_at: unset,
+            due_at: None,
+            started_at: None,
+            finished_at: None,
+        },
+        input: new.input.clone(),
+        tasks: Vec::new(),
+        attempts: Vec::new(),
+        now: unset,
+    }
+}
