@@ -98,9 +98,8 @@ impl Attempt {
             starts: vec![start],
             ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
-        let verdict = match self.engine.committer.checkpoint(checkpoint).await {
-            Ok(Ok((verdict, _))) => verdict,
-            _ => return false,
+        let Ok(Ok((verdict, _))) = self.engine.committer.checkpoint(checkpoint).await else {
+            return false;
         };
         // The driver would only try again.
         let order = match verdict {

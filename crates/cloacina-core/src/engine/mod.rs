@@ -1,8 +1,8 @@
 //! The engine: compiled once, over `dyn Backend`.
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
-//! worker alive and finds work, [`restore`] turns records into states, [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens:
-//! `stop` ends the taking up of work, `kill` ends everything.
+//! worker alive and finds work, [`restore`] turns records into states; [`submit`] and [`control`] are what users ask
+//! for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends everything.
 
 mod attempt;
 mod committer;
