@@ -94,6 +94,8 @@ pub(super) struct Driver {
     read_at: Instant,
     keep_records: bool,
     suspects: super::restore::Suspects,
+    /// The events tell of the suspicion.
+    announced: bool,
     mailbox: mpsc::UnboundedReceiver<Message>,
     to_self: mpsc::UnboundedSender<Message>,
     commit: Option<oneshot::Receiver<Timed<CheckpointVerdict>>>,
@@ -130,6 +132,7 @@ impl Driver {
             read_at: Instant::now(),
             keep_records,
             suspects,
+            announced: false,
             mailbox,
             to_self,
             commit: None,
@@ -187,7 +190,9 @@ impl Driver {
             if let Some(end) = step {
                 return end;
             }
-            self.load.set(self.weight());
+            if self.load.set(self.weight()) {
+                self.engine.claim_more();
+            }
         }
     }
 
@@ -392,6 +397,7 @@ impl Driver {
         let cancellation = CancellationToken::new();
         let started = Arc::new(OnceLock::new());
         let on_record = self.suspects.company(&self.engine.config);
+        let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
         self.timers.add(Instant::now() + self.engine.beat(), Timer::Watch { ordinal, serial });
         let ongoing = Ongoing {
             serial,
@@ -413,6 +419,7 @@ impl Driver {
             serial,
             view,
             on_record,
+            announce,
             timeout,
             cancellation,
             halt: self.halt.clone(),
