@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::driver::{Message, Order};
-use crate::backend::{AttemptStart, Checkpoint, CheckpointVerdict, Company, JsonText};
+use crate::backend::{
+    AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
+};
 use crate::state::{AttemptResult, ContextView};
 use crate::task::Body;
 use crate::{Context, ExecutionId, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow};
@@ -35,6 +37,8 @@ pub(super) struct Attempt {
     pub(super) view: ContextView,
     /// Whether its start has to be on record before its body runs, and whether it has to run alone.
     pub(super) on_record: Option<Company>,
+    /// Whether its start tells the events of the suspicion.
+    pub(super) announce: bool,
     pub(super) timeout: Duration,
     /// Stops the body.
     pub(super) cancellation: CancellationToken,
@@ -96,6 +100,8 @@ impl Attempt {
         };
         let checkpoint = Checkpoint {
             starts: vec![start],
+            serial: self.serial,
+            events: if self.announce { vec![suspected(company)] } else { Vec::new() },
             ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
         let Ok(Ok((verdict, _))) = self.engine.committer.checkpoint(checkpoint).await else {
@@ -224,6 +230,14 @@ async fn call(
             }
         }
     }
+}
+
+fn suspected(company: Company) -> NewEvent {
+    let detail = match company {
+        Company::Shared => "its worker died; the starts of its tasks are put on record",
+        Company::Alone => "its workers died in a row; its tasks run alone, their starts on record",
+    };
+    NewEvent { kind: EventKind::Suspected, task: None, detail: detail.to_owned() }
 }
 
 /// Turns an error into what the state machine takes.

@@ -95,6 +95,8 @@ pub(super) struct Driver {
     snapshot: ExecutionSnapshot,
     keep_records: bool,
     suspects: super::restore::Suspects,
+    /// The events tell of the suspicion.
+    announced: bool,
     mailbox: mpsc::UnboundedReceiver<Message>,
     to_self: mpsc::UnboundedSender<Message>,
     commit: Option<oneshot::Receiver<Timed<CheckpointVerdict>>>,
@@ -133,6 +135,7 @@ impl Driver {
             state,
             keep_records,
             suspects,
+            announced: false,
             mailbox,
             to_self,
             commit: None,
@@ -204,7 +207,9 @@ impl Driver {
             if let Some(end) = step {
                 return end;
             }
-            self.load.set(self.weight());
+            if self.load.set(self.weight()) {
+                self.engine.claim_more();
+            }
         }
     }
 

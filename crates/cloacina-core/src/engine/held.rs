@@ -59,13 +59,16 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn set(&mut self, own: usize) {
+    /// Sets its share; true if that has become less.
+    pub(super) fn set(&mut self, own: usize) -> bool {
+        let less = own < self.own;
         if own > self.own {
             self.total.fetch_add(own - self.own, Ordering::Relaxed);
         } else {
             self.total.fetch_sub(self.own - own, Ordering::Relaxed);
         }
         self.own = own;
+        less
     }
 }
 

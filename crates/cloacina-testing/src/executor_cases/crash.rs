@@ -156,3 +156,21 @@ pub async fn a_submit_whose_caller_goes_away_is_whole_or_absent(fx: &ExecutorFix
     let all = process.list_executions().await.expect("a list");
     assert_eq!(journal.count("a"), all.len(), "each that exists ran once");
 }
+
+/// Catches a suspicion that shows nowhere, or outlives its reason.
+pub async fn a_recovered_execution_is_suspected_until_it_survives(fx: &ExecutorFixture) {
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let first = fx.process([chain(&gate, &journal)]).await;
+    let id = first.submit("chain").await;
+    gate.arrived(1).await;
+    first.crash().await;
+    let second = fx.process([chain(&gate, &journal)]).await;
+    gate.arrived(1).await;
+    let started = fx.store().load(id).await.attempts;
+    let started: Vec<_> = started.iter().map(|attempt| attempt.task.as_str()).collect();
+    assert_eq!(started, ["second"], "what runs under suspicion is on record");
+    gate.open(2);
+    second.ended_as(id, PipelineStatus::Completed).await;
+    let events = fx.events(id).await;
+    assert_eq!(events, [EventKind::Recovered, EventKind::Suspected, EventKind::Cleared], "events");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloacina_core::backend::{AttemptState, EventKind};
 use cloacina_core::{PipelineStatus, Task, TaskError, TaskState};
 
-use super::bodies::{Journal, attempts, failing, failing_until, noting};
+use super::bodies::{Gate, Journal, attempts, failing, failing_until, noting};
 use super::fixture::{ExecutorFixture, ended, until, workflow};
 
 /// Catches one attempt too many or too few.
@@ -158,4 +158,31 @@ pub async fn an_execution_that_waits_for_a_retry_can_be_cancelled(fx: &ExecutorF
     let result = ended(&execution).await;
     assert_eq!(result.status, PipelineStatus::Cancelled, "{result:?}");
     assert_eq!(result.task("bad").map(|task| task.status), Some(TaskState::Cancelled));
+}
+
+/// Catches work that nobody looks for when a wait makes room: with another process about, only as much is held as
+/// there are slots.
+pub async fn the_wait_before_a_retry_makes_room_for_what_nobody_owns(fx: &ExecutorFixture) {
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let noted = gate.clone();
+    let bad = Task::new("bad", move |_, _| {
+        let noted = noted.clone();
+        Box::pin(async move {
+            noted.pass().await;
+            Err::<(), _>(TaskError::new("busy").retry_after(Duration::from_secs(7_200)))
+        })
+    });
+    let workflows =
+        [workflow("waits", [bad.retry(attempts(2))]), workflow("other", [noting("a", &journal)])];
+    let _stranger = fx.process([workflow("stranger", [noting("b", &journal)])]).await;
+    // The beat, which looks for work in any case, is out of the test's reach.
+    let rare = |builder: super::ExecutorBuilder| {
+        builder.max_concurrent_tasks(1).lease_ttl(Duration::from_secs(3_600))
+    };
+    let process = fx.process_with(workflows, rare).await;
+    process.submit("waits").await;
+    gate.arrived(1).await;
+    let other = process.submit("other").await;
+    gate.open(1);
+    process.ended_as(other, PipelineStatus::Completed).await;
 }

@@ -20,6 +20,7 @@ impl Driver {
         let cancellation = CancellationToken::new();
         let started = Arc::new(OnceLock::new());
         let on_record = self.suspects.company(&self.engine.config);
+        let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
         self.timers.add(Instant::now() + self.engine.beat(), Timer::Watch { ordinal, serial });
         let ongoing = Ongoing {
             serial,
@@ -41,6 +42,7 @@ impl Driver {
             serial,
             view,
             on_record,
+            announce,
             timeout,
             cancellation,
             halt: self.halt.clone(),
