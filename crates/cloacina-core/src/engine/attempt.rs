@@ -144,7 +144,7 @@ impl Attempt {
     }
 
     /// Runs the body until it ends, times out, or is cancelled; then it has a grace to react to its token. One that times
-    /// out knew its deadline and has none.
+    /// out knew its deadline and is only polled once more.
     async fn within_limits<F>(&self, body: F) -> Result<(Context, TaskOutput), TaskError>
     where
         F: Future<Output = Result<(Context, TaskOutput), TaskError>>,
@@ -156,6 +156,12 @@ impl Attempt {
             () = self.cancellation.cancelled() => {}
             () = tokio::time::sleep(self.timeout) => {
                 self.cancellation.cancel();
+                // One more poll, for a body that reacts to its token at once.
+                tokio::select! {
+                    biased;
+                    _ = &mut body => {}
+                    () = std::future::ready(()) => {}
+                }
                 return Err(timed_out(self.timeout));
             }
         }

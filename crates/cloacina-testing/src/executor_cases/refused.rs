@@ -20,7 +20,7 @@ pub async fn an_input_over_the_limit_is_refused(fx: &ExecutorFixture) {
     assert_eq!(process.run_on("w", fits).await.status, PipelineStatus::Completed);
     let large = input(json!({"k": "x".repeat(93)}));
     let error = process.execute("w", large).await.expect_err("it is one byte too large");
-    let text = "the input is refused: the context has 101 bytes as JSON, the limit is 100";
+    let text = "the context has 101 bytes as JSON, the limit is 100";
     assert_eq!(error.to_string(), text);
     let all = process.list_executions().await.expect("a list");
     assert_eq!(all.len(), 1, "what is refused leaves nothing: {all:?}");
@@ -72,7 +72,7 @@ pub async fn a_task_over_the_context_limit_fails_with_the_size(fx: &ExecutorFixt
     let process = fx.process_with(workflows, |builder| builder.max_context_bytes(100)).await;
     for (name, expected) in [
         ("large", "the context has 101 bytes as JSON, the limit is 100"),
-        ("deep", "the value of key `k` is nested deeper than 126 levels"),
+        ("deep", "the value of key `k` is nested deeper than 125 levels"),
         ("output", "what the task returned has 103 bytes as JSON, the limit is 100"),
     ] {
         let result = process.run(name).await;
