@@ -109,10 +109,8 @@ impl Attempt {
             suspicion: Suspicion::Keep,
             finish: None,
         };
-        let verdict = match self.engine.committer.checkpoint(checkpoint).await {
-            Ok(Ok((verdict, _))) => verdict,
-            _ => return false,
-        };
+        let verdict = self.engine.committer.checkpoint(checkpoint).await;
+        let Ok(Ok((verdict, _))) = verdict else { return false };
         // The driver would only try again.
         let order = match verdict {
             CheckpointVerdict::Committed { .. } => return true,
