@@ -190,9 +190,15 @@ impl<B: Backend> UnifiedExecutor<B> {
     async fn submit(&self, submission: Submission) -> Result<PipelineExecution, ExecutorError> {
         let id = ExecutionId::new();
         let ended = self.engine().wait(id);
-        let submitted = self.engine().submit(id, submission).await?;
-        let ended = if submitted == id { Some(ended) } else { None };
-        Ok(PipelineExecution::new(Arc::clone(&self.handle), submitted, ended))
+        let submitted = self.engine().submit(id, submission).await;
+        let ended = if submitted.as_ref().is_ok_and(|submitted| *submitted == id) {
+            Some(ended)
+        } else {
+            drop(ended);
+            self.engine().forget_waiters(id);
+            None
+        };
+        Ok(PipelineExecution::new(Arc::clone(&self.handle), submitted?, ended))
     }
 
     fn workflow(&self, name: &str) -> Result<&Workflow, ExecutorError> {

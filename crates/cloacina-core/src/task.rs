@@ -232,6 +232,16 @@ impl TaskError {
         self
     }
 
+    /// Cuts the text to so many bytes, and says that it did.
+    pub(crate) fn limited(mut self, bytes: usize) -> Self {
+        if self.message.len() > bytes {
+            let whole = self.message.len();
+            self.message.truncate(self.message.floor_char_boundary(bytes));
+            self.message.push_str(&format!("… (cut, {whole} bytes in all)"));
+        }
+        self
+    }
+
     /// Returns what went wrong, with its causes.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
-use crate::{json, queries, read, rows};
+use crate::json::{self, Hex};
+use crate::{queries, read, rows};
 
 /// What a claim looks for, ready to be bound.
 #[derive(Debug, Clone)]
@@ -31,8 +32,8 @@ impl Search {
                 let claimable = queries::EXECUTIONS_CLAIMABLE;
                 Ok(Self { wanted, limit, claimable, next_due: queries::EXECUTIONS_NEXT_DUE })
             }
-            ClaimScope::Executions(ids) => {
-                let ids: HashSet<ExecutionId> = ids.iter().copied().collect();
+            ClaimScope::Adopt(wanted) => {
+                let ids: HashSet<ExecutionId> = wanted.iter().map(|(id, _)| *id).collect();
                 let wanted = json::ids(ids)?;
                 let claimable = queries::EXECUTIONS_CLAIMABLE_BY_ID;
                 Ok(Self { wanted, limit, claimable, next_due: queries::EXECUTIONS_NEXT_DUE_BY_ID })
@@ -87,6 +88,16 @@ pub(crate) async fn claim(
         .bind(worker)
         .bind(clock.now());
     query.execute(&mut *connection).await.during(what)?;
+    if let ClaimScope::Adopt(wanted) = &request.scope {
+        let given: HashSet<&ExecutionId> = ids.iter().collect();
+        let versions: Vec<(Hex, &str)> = wanted
+            .iter()
+            .filter(|(id, _)| given.contains(id))
+            .map(|(id, version)| ((*id).into(), &**version))
+            .collect();
+        let query = sqlx::query(queries::EXECUTIONS_ADOPT).bind(json::rows(&versions)?);
+        query.execute(&mut *connection).await.during(what)?;
+    }
     let executions = read::snapshots(connection, clock, &ids).await?;
     let next_due = search.next_due(connection, clock).await?;
     Ok(Claims { executions, next_due })

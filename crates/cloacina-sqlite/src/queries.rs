@@ -20,6 +20,7 @@ statements! {
     EVENTS_INSERT = "events/insert";
     EVENTS_LOAD = "events/load";
     EVENTS_RECOVER = "events/recover";
+    EXECUTIONS_ADOPT = "executions/adopt";
     EXECUTIONS_BY_KEY = "executions/by_key";
     EXECUTIONS_CLAIM = "executions/claim";
     EXECUTIONS_CLAIMABLE = "executions/claimable";

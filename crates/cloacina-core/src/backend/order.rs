@@ -1,5 +1,6 @@
 //! Asking for executions, giving them back, and what users order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ExecutionSnapshot, WorkflowKey};
@@ -21,8 +22,9 @@ pub struct ClaimRequest {
 pub enum ClaimScope {
     /// Those of exactly these workflows and versions, oldest first.
     Workflows(Vec<WorkflowKey>),
-    /// These, whatever their version: the caller has looked and found them compatible.
-    Executions(Vec<ExecutionId>),
+    /// These, whatever their version: the caller has looked and found that they fit the version given with each, which
+    /// takes the place of theirs.
+    Adopt(Vec<(ExecutionId, Arc<str>)>),
 }
 
 /// What a claim got.

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,9 @@ use crate::backend::{
 use crate::state::{AttemptResult, ContextView};
 use crate::task::Body;
 use crate::{Context, ExecutionId, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow};
+
+/// Longer texts of errors are cut: they are stored with the attempt, the task, the event and the execution.
+const ERROR_MAX: usize = 64 * 1024;
 
 /// An attempt about to be made.
 pub(super) struct Attempt {
@@ -60,15 +63,13 @@ impl Attempt {
             () = self.halt.cancelled() => return self.report_not_started(),
             slot = Arc::clone(&engine.slots).acquire_owned() => slot,
         };
-        // Suspects of the second degree run alone: then a crash is theirs.
-        let alone = self.on_record == Some(Company::Alone);
-        let (exclusive, _shared) = if alone {
-            (Some(Arc::clone(&engine.quarantine).write_owned().await), None)
-        } else {
-            (None, Some(engine.quarantine.read().await))
+        let (exclusive, _shared) = self.find_company().await;
+        let company = match (&exclusive, self.on_record) {
+            (None, Some(_)) => Some(Company::Shared),
+            (_, on_record) => on_record,
         };
         let Ok(slot) = slot else { return self.report_not_started() };
-        if self.is_called_off() || !self.record_start().await || self.is_called_off() {
+        if self.is_called_off() || !self.record_start(company).await || self.is_called_off() {
             return self.report_not_started();
         }
         let started = Instant::now();
@@ -89,9 +90,27 @@ impl Attempt {
         let _ = self.mailbox.send(Message::NotStarted { ordinal, serial });
     }
 
+    /// Waits until nothing else runs, for an attempt that has to run alone: then a crash is its doing.
+    ///
+    /// Not for ever: while it waits nothing else starts, and what runs may be a body that blocks its thread. Then it
+    /// runs beside that.
+    async fn find_company(
+        &self,
+    ) -> (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<'_, ()>>) {
+        let quarantine = &self.engine.quarantine;
+        if self.on_record == Some(Company::Alone) {
+            let alone = Arc::clone(quarantine).write_owned();
+            let patience = self.engine.config.lease_ttl;
+            if let Ok(exclusive) = tokio::time::timeout(patience, alone).await {
+                return (Some(exclusive), None);
+            }
+        }
+        (None, Some(quarantine.read().await))
+    }
+
     /// Commits that the attempt begins, if it has to be on record. Without that it must not begin.
-    async fn record_start(&self) -> bool {
-        let Some(company) = self.on_record else { return true };
+    async fn record_start(&self, company: Option<Company>) -> bool {
+        let Some(company) = company else { return true };
         let start = AttemptStart {
             task: self.task().id().clone(),
             attempt: self.attempt,
@@ -136,7 +155,7 @@ impl Attempt {
         };
         let context = self.view.to_context();
         let body = call(self.task().body.clone(), context, run, slot);
-        let ended = self.within_limits(body).await;
+        let ended = self.within_limits(started, body).await;
         match ended.and_then(|(context, output)| self.check(context, output)) {
             Ok(success) => success,
             Err(error) => failure(error),
@@ -145,14 +164,22 @@ impl Attempt {
 
     /// Runs the body until it ends, times out, or is cancelled; then it has a grace to react to its token. One that times
     /// out knew its deadline and is only polled once more.
-    async fn within_limits<F>(&self, body: F) -> Result<(Context, TaskOutput), TaskError>
+    async fn within_limits<F>(
+        &self,
+        started: Instant,
+        body: F,
+    ) -> Result<(Context, TaskOutput), TaskError>
     where
         F: Future<Output = Result<(Context, TaskOutput), TaskError>>,
     {
         let mut body = std::pin::pin!(body);
         tokio::select! {
             biased;
-            ended = &mut body => return ended,
+            ended = &mut body => {
+                // A body that blocked its thread may come back long after its timeout.
+                let late = started.elapsed() >= self.timeout;
+                return if late { Err(timed_out(self.timeout)) } else { ended };
+            }
             () = self.cancellation.cancelled() => {}
             () = tokio::time::sleep(self.timeout) => {
                 self.cancellation.cancel();
@@ -218,7 +245,7 @@ async fn call(
             let future = AssertUnwindSafe(async { body(&mut context, &run).await });
             match future.catch_unwind().await {
                 Ok(output) => Ok((context, output)),
-                Err(panic) => Err(panicked(&*panic)),
+                Err(panic) => Err(panicked(panic)),
             }
         }
         Body::Blocking(body) => {
@@ -230,7 +257,7 @@ async fn call(
             match tokio::task::spawn_blocking(work).await {
                 Ok(ended) => Ok(ended),
                 Err(error) => match error.try_into_panic() {
-                    Ok(panic) => Err(panicked(&*panic)),
+                    Ok(panic) => Err(panicked(panic)),
                     Err(_) => Err(TaskError::new("the runtime is shutting down")),
                 },
             }
@@ -248,7 +275,7 @@ fn suspected(company: Company) -> NewEvent {
 
 /// Turns an error into what the state machine takes.
 pub(super) fn failure(error: TaskError) -> AttemptResult {
-    AttemptResult::Failure { error, random: fastrand::f64() }
+    AttemptResult::Failure { error: error.limited(ERROR_MAX), random: fastrand::f64() }
 }
 
 /// The error of an attempt that took too long.
@@ -256,13 +283,16 @@ pub(super) fn timed_out(timeout: Duration) -> TaskError {
     TaskError::new(format!("the attempt timed out after {timeout:?}"))
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> TaskError {
+fn panicked(panic: Box<dyn Any + Send>) -> TaskError {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    match text {
+    let error = match text {
         Some(text) => TaskError::new(format!("the task panicked: {text}")),
         None => TaskError::new("the task panicked"),
-    }
+    };
+    // What a panic carries may itself panic when it is dropped.
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    error
 }

@@ -31,7 +31,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 pub(super) type Timed<T> = Result<(T, DateTime<Utc>), Arc<BackendError>>;
 
 enum Item {
-    Submit(Box<NewExecution>, oneshot::Sender<Timed<SubmitVerdict>>),
+    /// With the time since when it waits.
+    Submit(Box<NewExecution>, Instant, oneshot::Sender<Timed<SubmitVerdict>>),
     Checkpoint(Box<Checkpoint>, oneshot::Sender<Timed<CheckpointVerdict>>),
 }
 
@@ -55,7 +56,7 @@ impl Committer {
     pub(super) fn submit(&self, submit: NewExecution) -> oneshot::Receiver<Timed<SubmitVerdict>> {
         let (answer, verdict) = oneshot::channel();
         // A closed channel drops the answer, which the receiver sees.
-        let _ = self.items.send(Item::Submit(Box::new(submit), answer));
+        let _ = self.items.send(Item::Submit(Box::new(submit), Instant::now(), answer));
         verdict
     }
 
@@ -86,13 +87,17 @@ async fn run(
                 }
             }
         }
-        commit(&*backend, std::mem::take(&mut items), &kill).await;
+        commit(&*backend, &mut inbox, std::mem::take(&mut items), &kill).await;
     }
 }
 
-/// Commits the items, sending again what failed for a passing reason.
-async fn commit(backend: &dyn Backend, mut items: Vec<Item>, kill: &CancellationToken) {
-    let began = Instant::now();
+/// Commits the items, sending again what failed for a passing reason, with what came meanwhile.
+async fn commit(
+    backend: &dyn Backend,
+    inbox: &mut mpsc::UnboundedReceiver<Item>,
+    mut items: Vec<Item>,
+    kill: &CancellationToken,
+) {
     let mut wait = RETRY_FIRST;
     loop {
         let error = match backend.commit(batch(&items)).await {
@@ -100,14 +105,15 @@ async fn commit(backend: &dyn Backend, mut items: Vec<Item>, kill: &Cancellation
             Err(error) => error,
         };
         if !error.is_transient() {
-            return Box::pin(commit_apart(backend, items, error, kill)).await;
+            return commit_apart(backend, items, error).await;
         }
-        let full = matches!(error, BackendError::Full { .. });
         tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
-        if full || began.elapsed() >= SUBMIT_PATIENCE {
-            let error = Arc::new(error);
-            items = refuse_submits(items, &error);
-        }
+        // Room does not come back by waiting a little; a store that is away may.
+        let patience = match error {
+            BackendError::Full { .. } => Duration::ZERO,
+            _ => SUBMIT_PATIENCE,
+        };
+        items = refuse_submits(items, &Arc::new(error), patience);
         if items.is_empty() {
             return;
         }
@@ -115,27 +121,33 @@ async fn commit(backend: &dyn Backend, mut items: Vec<Item>, kill: &Cancellation
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
             () = kill.cancelled() => return,
         }
+        while items.len() < BATCH_MAX
+            && let Ok(item) = inbox.try_recv()
+        {
+            items.push(item);
+        }
     }
 }
 
-/// Finds out which item the store refuses.
-async fn commit_apart(
-    backend: &dyn Backend,
-    items: Vec<Item>,
-    error: BackendError,
-    kill: &CancellationToken,
-) {
-    if items.len() > 1 {
-        for item in items {
-            commit(backend, vec![item], kill).await;
-        }
-        return;
+/// Finds out which item the store refuses, and commits the others.
+async fn commit_apart(backend: &dyn Backend, items: Vec<Item>, error: BackendError) {
+    if items.len() == 1 {
+        return refuse(items, &Arc::new(error));
     }
-    let error = Arc::new(error);
+    for item in items {
+        let item = vec![item];
+        match backend.commit(batch(&item)).await {
+            Ok(verdicts) => answer(item, &verdicts),
+            Err(error) => refuse(item, &Arc::new(error)),
+        }
+    }
+}
+
+fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
     for item in items {
         match item {
-            Item::Submit(_, answer) => drop(answer.send(Err(Arc::clone(&error)))),
-            Item::Checkpoint(_, answer) => drop(answer.send(Err(Arc::clone(&error)))),
+            Item::Submit(_, _, answer) => drop(answer.send(Err(Arc::clone(error)))),
+            Item::Checkpoint(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
         }
     }
 }
@@ -144,7 +156,7 @@ fn batch(items: &[Item]) -> Batch {
     let mut batch = Batch::default();
     for item in items {
         match item {
-            Item::Submit(submit, _) => batch.submits.push((**submit).clone()),
+            Item::Submit(submit, ..) => batch.submits.push((**submit).clone()),
             Item::Checkpoint(checkpoint, _) => batch.checkpoints.push((**checkpoint).clone()),
         }
     }
@@ -157,7 +169,7 @@ fn answer(items: Vec<Item>, verdicts: &BatchVerdicts) {
     let mut checkpoints = verdicts.checkpoints.iter();
     for item in items {
         match item {
-            Item::Submit(_, answer) => {
+            Item::Submit(_, _, answer) => {
                 if let Some(verdict) = submits.next() {
                     let _ = answer.send(Ok((verdict.clone(), verdicts.at)));
                 }
@@ -171,13 +183,11 @@ fn answer(items: Vec<Item>, verdicts: &BatchVerdicts) {
     }
 }
 
-fn refuse_submits(items: Vec<Item>, error: &Arc<BackendError>) -> Vec<Item> {
-    let mut kept = Vec::with_capacity(items.len());
-    for item in items {
-        match item {
-            Item::Submit(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
-            checkpoint @ Item::Checkpoint(..) => kept.push(checkpoint),
-        }
-    }
+/// Refuses the submits that have waited longer than that; the rest goes on.
+fn refuse_submits(items: Vec<Item>, error: &Arc<BackendError>, patience: Duration) -> Vec<Item> {
+    let (refused, kept) = items
+        .into_iter()
+        .partition(|item| matches!(item, Item::Submit(_, since, _) if since.elapsed() >= patience));
+    refuse(refused, error);
     kept
 }

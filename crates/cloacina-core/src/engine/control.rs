@@ -17,6 +17,11 @@ impl Engine {
         self.waiters.add(id)
     }
 
+    /// Strikes off those who stopped waiting for an execution.
+    pub(crate) fn forget_waiters(&self, id: ExecutionId) {
+        let _ = self.waiters.has(id);
+    }
+
     /// Finds out whether an execution that somebody waits for has ended elsewhere.
     pub(crate) fn look_for(self: &Arc<Self>, id: ExecutionId) {
         let engine = Arc::clone(self);

@@ -272,10 +272,15 @@ impl Driver {
         None
     }
 
+    /// Gives the execution back. Until that is done it counts as held: nobody else would know of it.
     async fn release(&self) {
         let release = Release { execution: self.id, worker: self.worker, epoch: self.epoch };
-        if let Err(error) = self.engine.backend.release(&[release]).await {
+        while let Err(error) = self.engine.backend.release(std::slice::from_ref(&release)).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");
+            tokio::select! {
+                () = tokio::time::sleep(self.engine.config.poll_interval) => {}
+                () = self.engine.kill.cancelled() => return,
+            }
         }
         // It may have been resumed just before.
         self.engine.note_unowned();

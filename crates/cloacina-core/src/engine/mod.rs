@@ -64,6 +64,10 @@ pub(crate) struct Engine {
     /// There may be executions that nobody owns.
     unowned: AtomicBool,
     claim_wake: Notify,
+    /// A claim seemed to fail and may have happened.
+    unsure: AtomicBool,
+    /// When the store last took a heartbeat without delay.
+    calm: Mutex<Option<Instant>>,
     /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
     control: tokio::sync::Mutex<()>,
     tracker: TaskTracker,
@@ -95,6 +99,8 @@ impl Engine {
             peers: std::sync::atomic::AtomicU32::new(0),
             unowned: AtomicBool::new(true),
             claim_wake: Notify::new(),
+            unsure: AtomicBool::new(false),
+            calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
             tracker: tracker.clone(),
             stop: kill.child_token(),

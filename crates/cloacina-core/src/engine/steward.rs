@@ -1,8 +1,8 @@
 //! Keeps the worker alive, frees what dead workers held, finds work, and notices what others did.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,14 +17,29 @@ use crate::{BackendError, ExecutionId, WorkerId};
 /// More executions than this are not claimed in one transaction: it would hold the others up.
 const CLAIM_MAX: usize = 512;
 
-/// How many executions of other versions are looked at in one round.
+/// How many executions of other versions are looked at in one query, and in how many queries between two heartbeats.
 const STRANGERS_PAGE: u32 = 256;
+const STRANGERS_PAGES: usize = 16;
+
+/// Whether more executions of other versions are to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    More,
+    Last,
+}
 
 /// Renews the lease, and sweeps for dead workers and for executions of other versions.
 pub(super) async fn keep_alive(engine: Arc<Engine>) {
     let mut strangers = Strangers::default();
     loop {
-        engine.claim_strangers(&mut strangers).await;
+        for _ in 0..STRANGERS_PAGES {
+            if engine.claim_strangers(&mut strangers).await == Page::Last {
+                break;
+            }
+        }
+        if engine.unsure.load(Ordering::Relaxed) {
+            engine.reconcile().await;
+        }
         // A dead peer can be told from a living one at small cost, so peers are looked after more often than the lease.
         let next_beat = Instant::now() + engine.beat();
         while Instant::now() < next_beat {
@@ -39,6 +54,8 @@ pub(super) async fn keep_alive(engine: Arc<Engine>) {
             }
         }
         engine.beat_once().await;
+        // With or without peers: a submit may have been committed after its worker was buried.
+        engine.bury().await;
         engine.give_back();
         engine.note_unowned();
     }
@@ -95,6 +112,11 @@ pub(super) async fn watch(engine: Arc<Engine>) {
     loop {
         tokio::select! {
             () = engine.backend.changed(engine.config.poll_interval) => {}
+            // Should a change go unnoticed, or looking fail.
+            () = tokio::time::sleep(engine.beat()) => {
+                engine.compare().await;
+                continue;
+            }
             () = engine.kill.cancelled() => return,
         }
         if engine.role == super::Role::Worker {
@@ -112,7 +134,11 @@ impl Engine {
     /// Sends one heartbeat. A worker that was declared dead lets go of everything and registers anew.
     pub(super) async fn beat_once(self: &Arc<Self>) {
         let beat = Heartbeat { worker: self.worker(), lease_ttl: self.config.lease_ttl };
-        match self.backend.heartbeat(&beat).await {
+        let began = Instant::now();
+        let pulse = self.backend.heartbeat(&beat).await;
+        let calm = pulse.is_ok() && began.elapsed() < self.beat() / 2;
+        *self.calm.lock().unwrap_or_else(PoisonError::into_inner) = calm.then(Instant::now);
+        match pulse {
             Ok(Pulse::Alive { peers }) => self.peers.store(peers, Ordering::Relaxed),
             Ok(Pulse::Buried) => {
                 tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
@@ -125,15 +151,19 @@ impl Engine {
 
     async fn register_anew(&self) {
         let id = WorkerId::new();
-        *self.worker.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = id;
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = id;
         if let Err(error) = self.backend.register_worker(&self.new_worker()).await {
             tracing::warn!(%error, "registering failed; the next heartbeat tries again");
         }
     }
 
     /// Frees what dead workers held.
+    ///
+    /// Not while the store is slow to take heartbeats: others who live may not have got through with theirs.
     pub(super) async fn bury(&self) {
-        if !self.config.enable_recovery {
+        let calm = *self.calm.lock().unwrap_or_else(PoisonError::into_inner);
+        let calm = calm.is_some_and(|at| at.elapsed() < self.beat() * 2);
+        if !self.config.enable_recovery || !calm {
             return;
         }
         match self.backend.bury_dead_workers(self.worker()).await {
@@ -179,6 +209,7 @@ impl Engine {
     /// else takes it up.
     async fn reconcile(&self) {
         let worker = self.worker();
+        self.unsure.store(true, Ordering::Relaxed);
         let owned = match self.backend.list(&ExecutionQuery::new().owner(worker)).await {
             Ok(owned) => owned,
             Err(error) => return tracing::warn!(%error, "reading what this worker owns failed"),
@@ -187,8 +218,11 @@ impl Engine {
         let releases: Vec<_> = unknown
             .map(|record| Release { execution: record.id, worker, epoch: record.epoch })
             .collect();
-        if let Err(error) = self.backend.release(&releases).await {
-            tracing::warn!(%error, "giving back what this worker does not hold failed");
+        match self.backend.release(&releases).await {
+            Ok(()) => self.unsure.store(false, Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(%error, "giving back what this worker does not hold failed");
+            }
         }
     }
 
@@ -217,26 +251,33 @@ impl Engine {
     /// Claims executions of another version of a known workflow, if what they completed still fits.
     ///
     /// The others are left alone for a worker that knows their version.
-    async fn claim_strangers(self: &Arc<Self>, strangers: &mut Strangers) {
+    async fn claim_strangers(self: &Arc<Self>, strangers: &mut Strangers) -> Page {
+        if self.room() == 0 {
+            return Page::Last;
+        }
         match self.fitting_strangers(strangers).await {
-            Ok(ids) if ids.is_empty() => {}
-            Ok(ids) => {
-                let limit = ids.len();
-                if let Err(error) = self.claim_scope(limit, ClaimScope::Executions(ids)).await {
+            Ok(fitting) if fitting.is_empty() => {}
+            Ok(fitting) => {
+                let limit = fitting.len();
+                if let Err(error) = self.claim_scope(limit, ClaimScope::Adopt(fitting)).await {
                     tracing::warn!(%error, "claiming executions of another version failed");
+                    self.reconcile().await;
+                    return Page::Last;
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "looking for executions of other versions failed");
+                return Page::Last;
             }
         }
+        if strangers.page.is_some() { Page::More } else { Page::Last }
     }
 
     /// Looks through one page of executions that no known version covers.
     async fn fitting_strangers(
         &self,
         strangers: &mut Strangers,
-    ) -> Result<Vec<ExecutionId>, BackendError> {
+    ) -> Result<Vec<(ExecutionId, Arc<str>)>, BackendError> {
         let mut query =
             ExecutionQuery::new().unowned().excluding(self.workflows.keys()).limit(STRANGERS_PAGE);
         query.before = strangers.page;
@@ -251,7 +292,7 @@ impl Engine {
             }
             let Some(snapshot) = self.backend.load(record.id).await? else { continue };
             match self.misfit(workflow, &snapshot).await? {
-                None => fitting.push(record.id),
+                None => fitting.push((record.id, Arc::clone(&workflow.key().version))),
                 Some(reason) => {
                     let workflow = workflow.name();
                     tracing::warn!(execution_id = %record.id, workflow, reason,

@@ -10,7 +10,7 @@ use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 
 use super::fixture::drop_after_polls;
 use super::{
-    Fixture, attempt_failure, attempt_start, checkpoint, execution, task_end, workflow_key,
+    Fixture, adopt, attempt_failure, attempt_start, checkpoint, execution, task_end, workflow_key,
 };
 
 fn key(name: &str, version: &str) -> WorkflowKey {
@@ -121,12 +121,16 @@ pub async fn claim_of_named_executions_gives_these_only(fx: &Fixture) {
     let second = fx.submit(execution().workflow("mail", "older")).await;
     let owned = fx.submit_owned(other).await;
     let named = vec![second, owned, ExecutionId::new(), first, second];
-    let claims = fx.claim_in(ClaimScope::Executions(named), me, 10).await;
+    let claims = fx.claim_in(adopt(named), me, 10).await;
     let given: Vec<_> = claims.executions.iter().map(|it| it.record.id).collect();
     assert_eq!(given, [first, second], "the free ones of those named, oldest first");
+    for claimed in &claims.executions {
+        assert_eq!(&*claimed.record.workflow.version, "adopted", "the version of its new owner");
+    }
+    assert_eq!(&*fx.record(owned).await.workflow.version, "c0ffee", "another worker's version");
     assert_eq!(fx.record(unnamed).await.owner, None, "an execution was taken that nobody named");
     assert_eq!(fx.record(owned).await.owner, Some(other), "another worker's was taken");
-    let nothing = fx.claim_in(ClaimScope::Executions(Vec::new()), me, 10).await;
+    let nothing = fx.claim_in(adopt(Vec::new()), me, 10).await;
     assert!(nothing.executions.is_empty(), "an empty list was taken for every execution");
 }
 
@@ -163,7 +167,7 @@ pub async fn claim_gives_nothing_to_an_unregistered_worker(fx: &Fixture) {
     let id = fx.submit_free().await;
     for (worker, who) in [(WorkerId::new(), "an unknown worker"), (dead, "a buried worker")] {
         assert_eq!(fx.claim(worker, 1).await, [], "{who} was given an execution");
-        let named = fx.claim_in(ClaimScope::Executions(vec![id]), worker, 1).await;
+        let named = fx.claim_in(adopt(vec![id]), worker, 1).await;
         assert!(named.executions.is_empty(), "{who} was given an execution by its name");
     }
     let record = fx.record(id).await;
@@ -185,7 +189,7 @@ pub async fn claim_passes_over_owned_paused_and_ended(fx: &Fixture) {
     ];
     let before = fx.store().standing(&ids).await.expect("standing answers");
     assert_eq!(fx.claim(me, 10).await, [], "what is owned, paused or ended was given");
-    let named = fx.claim_in(ClaimScope::Executions(ids.clone()), me, 10).await;
+    let named = fx.claim_in(adopt(ids.clone()), me, 10).await;
     assert!(named.executions.is_empty(), "it was given by its name");
     let after = fx.store().standing(&ids).await.expect("standing answers");
     assert_eq!(after, before, "a claim that gave nothing changed something");
@@ -257,7 +261,7 @@ pub async fn claim_dropped_leaves_each_with_one_owner(fx: &Fixture) {
     for polls in 1..=12 {
         let ids = submit_many(fx, 10).await;
         let gone = fx.worker().await;
-        let scope = ClaimScope::Executions(ids.clone());
+        let scope = adopt(ids.clone());
         let request = ClaimRequest { worker: gone, limit: 6, scope };
         drop_after_polls(polls, fx.store().claim(&request)).await;
 

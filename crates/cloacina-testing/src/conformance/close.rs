@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use cloacina_core::backend::{
-    Backend, BackendError, Batch, ClaimRequest, ClaimScope, Control, Heartbeat, NewWorker,
+    Backend, BackendError, Batch, ClaimRequest, Control, Heartbeat, NewWorker,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 
 use super::fixture::soon;
-use super::{Fixture, all, checkpoint, execution};
+use super::{Fixture, adopt, all, checkpoint, execution};
 
 /// Calls every method and names those that do not answer `Closed`.
 async fn not_closed(handle: &dyn Backend, id: ExecutionId, worker: WorkerId) -> Vec<String> {
     let lease_ttl = Duration::from_secs(60);
     let new = NewWorker { id: worker, lease_ttl };
     let beat = Heartbeat { worker, lease_ttl };
-    let request = ClaimRequest { worker, limit: 1, scope: ClaimScope::Executions(vec![id]) };
+    let request = ClaimRequest { worker, limit: 1, scope: adopt(vec![id]) };
     let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
     let answers = [
         ("register_worker", handle.register_worker(&new).await.err()),

@@ -6,7 +6,7 @@ use cloacina_core::PipelineStatus;
 use cloacina_core::backend::{ClaimScope, Control, WorkflowKey};
 
 use super::fixture::{soon, take_a_breath};
-use super::{Fixture, execution, workflow_key};
+use super::{Fixture, adopt, execution, workflow_key};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -28,7 +28,7 @@ pub async fn claim_waits_until_an_execution_is_due(fx: &Fixture) {
     let claims = fx.claim_in(scope(), me, 10).await;
     assert!(claims.executions.is_empty(), "an execution was given an hour early");
     assert_next(claims.next_due, HOUR, "an execution that is delayed by an hour");
-    let claims = fx.claim_in(ClaimScope::Executions(vec![id]), me, 10).await;
+    let claims = fx.claim_in(adopt(vec![id]), me, 10).await;
     assert!(claims.executions.is_empty(), "it was given an hour early by its name");
     assert_next(claims.next_due, HOUR, "the same, by its name");
     let record = fx.record(id).await;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloacina_core::backend::{
-    AttemptFailure, AttemptStart, Checkpoint, Company, EventKind, Finish, JsonText, NewEvent,
-    NewExecution, Suspicion, TaskEnd, WorkflowKey,
+    AttemptFailure, AttemptStart, Checkpoint, ClaimScope, Company, EventKind, Finish, JsonText,
+    NewEvent, NewExecution, Suspicion, TaskEnd, WorkflowKey,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, SkipReason, TaskId, TaskState, WorkerId};
 use tokio::time::Instant;
@@ -15,6 +15,12 @@ use tokio::time::Instant;
 #[must_use]
 pub fn workflow_key() -> WorkflowKey {
     WorkflowKey { name: "etl".into(), version: "c0ffee".into() }
+}
+
+/// Asks for these executions, under a version of its own.
+#[must_use]
+pub fn adopt(ids: Vec<ExecutionId>) -> ClaimScope {
+    ClaimScope::Adopt(ids.into_iter().map(|id| (id, "adopted".into())).collect())
 }
 
 /// Starts an execution: of the default workflow, with an empty input, owned by nobody.

@@ -49,7 +49,7 @@ pub(crate) use fixture::{PATIENCE, drop_after_polls, soon, take_a_breath};
 pub use heartbeat::*;
 pub use list::*;
 pub use make::{
-    CheckpointBuilder, ExecutionBuilder, TaskEndBuilder, attempt_failure, attempt_start,
+    CheckpointBuilder, ExecutionBuilder, TaskEndBuilder, adopt, attempt_failure, attempt_start,
     checkpoint, event, execution, task_end, workflow_key,
 };
 pub use pause::*;

@@ -1,6 +1,7 @@
 //! Taking up executions that nobody owns.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -25,11 +26,18 @@ impl State {
             if registered { usize::try_from(request.limit).unwrap_or(usize::MAX) } else { 0 };
         let found = match &request.scope {
             ClaimScope::Workflows(keys) => self.of_workflows(keys, limit, now),
-            ClaimScope::Executions(ids) => self.of_these(ids, now),
+            ClaimScope::Adopt(wanted) => self.of_these(wanted, now),
         };
         let given: Vec<_> = found.due.into_iter().take(limit).collect();
         for id in &given {
             self.change(*id, |execution| execution.take_up(request.worker, now));
+        }
+        if let ClaimScope::Adopt(wanted) = &request.scope {
+            for (id, version) in wanted.iter().filter(|(id, _)| given.contains(id)) {
+                self.change(*id, |execution| {
+                    execution.record.workflow.version = Arc::clone(version);
+                });
+            }
         }
         Claims {
             executions: given.into_iter().filter_map(|id| self.snapshot(id)).collect(),
@@ -53,9 +61,9 @@ impl State {
         found
     }
 
-    fn of_these(&self, ids: &[ExecutionId], now: DateTime<Utc>) -> InScope {
+    fn of_these(&self, wanted: &[(ExecutionId, Arc<str>)], now: DateTime<Utc>) -> InScope {
         let mut found = InScope { due: BTreeSet::new(), next: None };
-        let rows = ids.iter().filter_map(|id| self.executions().get(id));
+        let rows = wanted.iter().filter_map(|(id, _)| self.executions().get(id));
         for record in rows.map(|it| &it.record).filter(|record| is_claimable(record)) {
             match record.due_at.filter(|due| *due > now) {
                 Some(due) => found.note_next(due),

@@ -21,7 +21,9 @@ impl Driver {
         let started = Arc::new(OnceLock::new());
         let on_record = self.suspects.company(&self.engine.config);
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
-        self.timers.add(Instant::now() + self.engine.beat(), Timer::Watch { ordinal, serial });
+        let grace = self.engine.config.cancel_grace * 2;
+        let first_look = self.engine.beat().min(timeout + grace);
+        self.timers.add(Instant::now() + first_look, Timer::Watch { ordinal, serial });
         let ongoing = Ongoing {
             serial,
             attempt,
@@ -70,7 +72,8 @@ impl Driver {
         let grace = self.engine.config.cancel_grace * 2;
         let ongoing = self.ongoing.get_mut(&ordinal).filter(|one| one.serial == serial)?;
         let Some(&started) = ongoing.started.get() else {
-            self.timers.add(Instant::now() + beat, Timer::Watch { ordinal, serial });
+            let again = beat.min(ongoing.timeout + grace);
+            self.timers.add(Instant::now() + again, Timer::Watch { ordinal, serial });
             return None;
         };
         let give_up = started + ongoing.timeout + grace;

@@ -16,8 +16,10 @@ use crate::state::{Draft, Event};
 impl Driver {
     pub(super) fn send(&mut self, draft: Draft) {
         let Draft { tasks, failures, mut events, finish } = draft;
-        let ran = tasks.iter().filter(|end| end.attempts > 0).map(|end| end.ordinal);
-        let suspicion = self.suspects.survived(ran);
+        let ended = tasks.iter().filter(|end| end.attempts > 0).map(|end| end.ordinal);
+        let workflow = self.state.workflow();
+        let failed = failures.iter().filter_map(|one| workflow.ordinal(one.task.as_str()));
+        let suspicion = self.suspects.survived(ended.chain(failed));
         if suspicion == Suspicion::Clear {
             events.push(NewEvent {
                 kind: EventKind::Cleared,
