@@ -73,6 +73,23 @@ pub async fn what_returns_after_its_timeout_has_failed(fx: &ExecutorFixture) {
     assert!(result.final_context.is_empty(), "{:?}", result.final_context);
 }
 
+/// Catches a result that is taken because its body blocked until it was there.
+pub async fn what_blocks_past_its_timeout_and_returns_has_failed(fx: &ExecutorFixture) {
+    let late = Task::new("late", |_, run| {
+        let deadline = run.deadline;
+        Box::pin(async move {
+            // Nothing else gets to run on this thread before the deadline has passed.
+            while tokio::time::Instant::now() < deadline {
+                std::hint::spin_loop();
+            }
+        })
+    });
+    let process = fx.process([workflow("w", [late.timeout(SHORT)])]).await;
+    let result = process.run("w").await;
+    let task = result.task("late").expect("every task has a result");
+    assert_eq!(task.status, TaskState::Failed, "{task:?}");
+}
+
 /// Catches an engine that waits for a body which gives its thread back only after the end.
 pub async fn a_body_that_blocks_its_thread_is_recorded_as_failed(fx: &ExecutorFixture) {
     let journal = Journal::new();

@@ -49,6 +49,31 @@ pub async fn an_execution_goes_on_under_a_version_that_fits(fx: &ExecutorFixture
     assert!(result.task("c").is_some(), "the new task is told: {result:?}");
 }
 
+/// Catches a takeover that leaves the old version on record: what the new one added would fit nothing afterwards.
+pub async fn an_execution_that_went_on_under_a_new_version_survives_a_second_crash(
+    fx: &ExecutorFixture,
+) {
+    let (first, second, third) = (Journal::new(), Journal::new(), Journal::new());
+    let id = left_behind(fx, &first).await;
+    let new = |journal: &Journal, last: cloacina_core::Task| {
+        let tasks = [
+            noting("root", journal),
+            noting("a", journal).depends_on(["root"]),
+            noting("added", journal).depends_on(["a"]),
+            last.depends_on(["added"]),
+        ];
+        workflow("w", tasks)
+    };
+    let gate = Gate::new();
+    let crashes = quick(fx, [new(&second, endless("b", &gate, &second))]).await;
+    gate.arrived(1).await;
+    crashes.crash().await;
+    let ends = quick(fx, [new(&third, noting("b", &third))]).await;
+    ends.ended_as(id, PipelineStatus::Completed).await;
+    assert_eq!(second.entries(), ["added", "b"], "what ran under the new version");
+    assert_eq!(third.entries(), ["b"], "what ran after the second crash");
+}
+
 /// Catches an execution that goes on, or fails, under a version in which what it completed is no longer the same.
 pub async fn an_execution_that_no_longer_fits_is_left_for_those_who_know_it(fx: &ExecutorFixture) {
     let before = Journal::new();
