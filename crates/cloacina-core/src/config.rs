@@ -42,7 +42,7 @@ pub struct ExecutorConfig {
     pub shutdown_grace: Duration,
     /// The largest context, as JSON in bytes. Default 4 MiB.
     pub max_context_bytes: usize,
-    /// How many executions this process holds at once. Default 4096; more wait in the database.
+    /// How many executions this process holds at once. Default 8192; more wait in the database.
     pub max_held_executions: usize,
 }
 
@@ -60,7 +60,7 @@ impl Default for ExecutorConfig {
             cancel_grace: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(10),
             max_context_bytes: 4 * 1024 * 1024,
-            max_held_executions: 4096,
+            max_held_executions: 8192,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::driver::{Message, Order};
+use super::driver::{AttemptEnd, Message, Order};
 use crate::backend::{
     AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
 };
@@ -76,9 +76,9 @@ impl Attempt {
         let _ = self.started.set(started);
         let result = self.run_body(started, slot).await;
         let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
-        let message = Message::AttemptEnded { ordinal, serial, started, ended, result, exclusive };
+        let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
         // A driver that is gone has lost the execution.
-        let _ = self.mailbox.send(message);
+        let _ = self.mailbox.send(Message::AttemptEnded(Box::new(end)));
     }
 
     fn is_called_off(&self) -> bool {

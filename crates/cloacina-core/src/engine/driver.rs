@@ -31,20 +31,25 @@ use timers::{Timer, Timers};
 /// What a driver is told.
 #[derive(Debug)]
 pub(super) enum Message {
-    AttemptEnded {
-        ordinal: u32,
-        serial: u64,
-        started: Instant,
-        ended: Instant,
-        result: AttemptResult,
-        /// It ran alone, and nothing else may run before its end is committed: a crash before that would be its.
-        exclusive: Option<OwnedRwLockWriteGuard<()>>,
-    },
+    /// Boxed: a channel keeps room for many messages, and most executions have few.
+    AttemptEnded(Box<AttemptEnd>),
     NotStarted {
         ordinal: u32,
         serial: u64,
     },
     Order(Order),
+}
+
+/// The end of an attempt.
+#[derive(Debug)]
+pub(super) struct AttemptEnd {
+    pub(super) ordinal: u32,
+    pub(super) serial: u64,
+    pub(super) started: Instant,
+    pub(super) ended: Instant,
+    pub(super) result: AttemptResult,
+    /// Held by an attempt that ran alone, until its end is committed.
+    pub(super) exclusive: Option<OwnedRwLockWriteGuard<()>>,
 }
 
 /// What somebody outside wants of an execution.
@@ -220,7 +225,8 @@ impl Driver {
 
     fn hear(&mut self, message: Message) -> Option<End> {
         match message {
-            Message::AttemptEnded { ordinal, serial, started, ended, result, exclusive } => {
+            Message::AttemptEnded(end) => {
+                let AttemptEnd { ordinal, serial, started, ended, result, exclusive } = *end;
                 if !self.forget(ordinal, serial) {
                     return None;
                 }
