@@ -97,7 +97,7 @@ macro_rules! for_each_executor_case {
             values_come_back_exactly_as_they_went_in,
             odd_names_and_errors_come_back,
             an_execution_goes_on_under_a_version_that_fits,
-            an_execution_that_went_on_under_a_new_version_survives_a_second_crash,
+            a_second_crash_after_a_deploy_is_outlived,
             an_execution_that_no_longer_fits_is_left_for_those_who_know_it,
             an_execution_of_an_unknown_workflow_is_left_alone,
             a_repetition_that_no_longer_fits_is_refused,

@@ -50,9 +50,7 @@ pub async fn an_execution_goes_on_under_a_version_that_fits(fx: &ExecutorFixture
 }
 
 /// Catches a takeover that leaves the old version on record: what the new one added would fit nothing afterwards.
-pub async fn an_execution_that_went_on_under_a_new_version_survives_a_second_crash(
-    fx: &ExecutorFixture,
-) {
+pub async fn a_second_crash_after_a_deploy_is_outlived(fx: &ExecutorFixture) {
     let (first, second, third) = (Journal::new(), Journal::new(), Journal::new());
     let id = left_behind(fx, &first).await;
     let new = |journal: &Journal, last: cloacina_core::Task| {
