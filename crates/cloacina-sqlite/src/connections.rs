@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct Connections {
     writer: Mutex<Writer>,
     readers: SqlitePool,
     tracker: TaskTracker,
+    /// Names the file in errors.
+    path: PathBuf,
 }
 
 /// The connection that writes.
@@ -43,9 +46,10 @@ struct Writer {
 }
 
 impl Connections {
-    pub(crate) fn new(writer: SqliteConnection, readers: SqlitePool) -> Arc<Self> {
+    pub(crate) fn new(writer: SqliteConnection, readers: SqlitePool, path: PathBuf) -> Arc<Self> {
         let writer = Writer { connection: Some(writer), unfinished: false };
-        Arc::new(Self { writer: Mutex::new(writer), readers, tracker: TaskTracker::new() })
+        let tracker = TaskTracker::new();
+        Arc::new(Self { writer: Mutex::new(writer), readers, tracker, path })
     }
 
     /// Runs an operation in a write transaction.
@@ -59,7 +63,16 @@ impl Connections {
         F: for<'c> FnOnce(&'c mut SqliteConnection, Clock) -> Operation<'c, T> + Send + 'static,
     {
         let this = Arc::clone(self);
-        self.spawn(async move { this.writer.lock().await.transaction(what, operation).await }).await
+        let written = self
+            .spawn(async move { this.writer.lock().await.transaction(what, operation).await })
+            .await;
+        written.map_err(|error| match error {
+            BackendError::Refused { reason, source } => BackendError::Refused {
+                reason: format!("`{}` may not be written: {reason}", self.path.display()),
+                source,
+            },
+            other => other,
+        })
     }
 
     /// Runs an operation on the writing connection, outside of a transaction.

@@ -52,7 +52,7 @@ pub(crate) async fn open(
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(settings.pragma("query_only", "ON"));
-    Ok((path, Connections::new(writer, readers)))
+    Ok((path.clone(), Connections::new(writer, readers, path)))
 }
 
 /// Makes sure that there is a file, and resolves its path.

@@ -155,6 +155,8 @@ async fn a_read_only_handle_reads_and_refuses_to_write() {
     };
     let error = reader.commit(batch).await.unwrap_err();
     assert!(matches!(error, BackendError::Refused { .. }), "{error:?}");
+    let named = error.to_string().starts_with(&format!("`{}` may not be written", path.display()));
+    assert!(named, "the error does not name the file: {error}");
     reader.close().await;
     submit(&writer, new_execution(None)).await;
 }
