@@ -68,6 +68,6 @@ async fn main() -> anyhow::Result<()> {
 
     print!("{}", show::result(&result)?);
     let file = std::path::absolute("quickstart.db")?;
-    println!("\n{executions} executions are on record in {}", file.display());
+    println!("\nexecutions on record in {}: {executions}", file.display());
     Ok(())
 }
