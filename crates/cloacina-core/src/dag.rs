@@ -193,7 +193,7 @@ fn parents_of(
                 workflow: workflow.to_owned(),
                 task: node.id.clone(),
                 dependency: dependency.clone(),
-                nearest: nearest(dependency.as_str(), nodes),
+                nearest: nearest(dependency.as_str(), node.id, nodes),
             });
         };
         if seen.insert(place) {
@@ -260,10 +260,11 @@ fn cycle(parents: &[Vec<usize>], missing: &[usize]) -> Vec<usize> {
     }
 }
 
-fn nearest(name: &str, nodes: &[Node<'_>]) -> Option<TaskId> {
+fn nearest(name: &str, task: &TaskId, nodes: &[Node<'_>]) -> Option<TaskId> {
     let allowed = (name.chars().count() / 3).max(1);
     nodes
         .iter()
+        .filter(|node| node.id != task)
         .map(|node| (edit_distance(name, node.id.as_str()), node.id))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

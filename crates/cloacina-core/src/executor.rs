@@ -56,7 +56,8 @@ impl<B> std::fmt::Debug for UnifiedExecutor<B> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExecuteOptions {
-    /// A second submit with the same key returns the first execution. At most 255 bytes.
+    /// A second submit with the same key returns the first execution, however that ended and whatever its input, as long
+    /// as it has not been pruned. At most 255 bytes.
     pub idempotency_key: Option<String>,
     /// How long it must not start, counted from the commit of the submit.
     pub delay: Option<Duration>,

@@ -188,8 +188,9 @@ pub struct TaskContext {
 
 /// Why a task failed, and what that means for its retries.
 ///
-/// Any error turns into one with `?`, so a body may return `Result<_, TaskError>` and use what it likes inside. For that
-/// reason it is not itself a `std::error::Error`.
+/// Whatever implements `std::error::Error` turns into one with `?`, so a body may return `Result<_, TaskError>` and use what
+/// it likes inside. For that reason it is not itself a `std::error::Error`. A `String`, a `Box<dyn Error>` or an
+/// `anyhow::Error` is none either: `.map_err(TaskError::new)` turns it into one.
 ///
 /// ```
 /// use cloacina_core::TaskError;
