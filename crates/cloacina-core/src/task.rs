@@ -1,18 +1,25 @@
 //! Tasks: what they are made of, what they get, what they return.
 
+mod context;
+mod definition;
+mod error;
+mod output;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::Value;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
 use crate::retry::LONGEST_WAIT;
-use crate::{Context, ExecutionId, RetryPolicy, TaskId, TriggerRule};
+use crate::{Context, RetryPolicy, TaskId, TriggerRule};
+
+pub use context::TaskContext;
+pub use definition::{TaskDefinition, TaskMeta};
+pub use error::TaskError;
+pub use output::{IntoTaskOutput, TaskOutput};
 
 /// A future that a task's body returns.
 pub type TaskFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
@@ -55,9 +62,6 @@ pub(crate) enum Body {
     Async(Arc<AsyncBody>),
     Blocking(Arc<BlockingBody>),
 }
-
-/// What a body comes to: its return value, or why it failed.
-pub type TaskOutput = Result<Option<Value>, TaskError>;
 
 impl Task {
     /// Makes a task from an asynchronous body.
@@ -167,173 +171,3 @@ impl fmt::Debug for Task {
             .finish_non_exhaustive()
     }
 }
-
-/// What a running task may know about its own run.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct TaskContext {
-    /// The execution that it belongs to.
-    pub execution_id: ExecutionId,
-    /// The workflow.
-    pub workflow: Arc<str>,
-    /// The task.
-    pub task: TaskId,
-    /// Which attempt this is, counted from 1.
-    pub attempt: u32,
-    /// When the attempt times out.
-    pub deadline: Instant,
-    /// Cancelled when the attempt should stop: by a cancel, a timeout, or a shutdown. The future is dropped soon after.
-    pub cancellation: CancellationToken,
-}
-
-/// Why a task failed, and what that means for its retries.
-///
-/// Whatever implements `std::error::Error` turns into one with `?`, so a body may return `Result<_, TaskError>` and use what
-/// it likes inside. For that reason it is not itself a `std::error::Error`. A `String`, a `Box<dyn Error>` or an
-/// `anyhow::Error` is none either: `.map_err(TaskError::new)` turns it into one.
-///
-/// ```
-/// use cloacina_core::TaskError;
-///
-/// fn parse(text: &str) -> Result<u32, TaskError> {
-///     Ok(text.parse::<u32>()?)
-/// }
-/// let error = parse("x").unwrap_err();
-/// assert_eq!(error.to_string(), "invalid digit found in string");
-/// assert!(TaskError::permanent("no such customer").is_permanent());
-/// ```
-#[derive(Debug)]
-pub struct TaskError {
-    message: String,
-    retry: Retry,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Retry {
-    ByPolicy,
-    Never,
-    After(Duration),
-}
-
-impl TaskError {
-    /// Makes an error that is retried as the task's policy says.
-    pub fn new(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), retry: Retry::ByPolicy }
-    }
-
-    /// Makes an error that is not retried, whatever the policy says.
-    pub fn permanent(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), retry: Retry::Never }
-    }
-
-    /// Makes this error one that is retried after the given wait in place of the policy's, attempts permitting.
-    #[must_use]
-    pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry = Retry::After(delay);
-        self
-    }
-
-    /// Cuts the text to so many bytes, and says that it did.
-    pub(crate) fn limited(mut self, bytes: usize) -> Self {
-        if self.message.len() > bytes {
-            let whole = self.message.len();
-            self.message.truncate(self.message.floor_char_boundary(bytes));
-            self.message.push_str(&format!("… (cut, {whole} bytes in all)"));
-        }
-        self
-    }
-
-    /// Returns what went wrong, with its causes.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// Reports whether it is never retried.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        self.retry == Retry::Never
-    }
-
-    pub(crate) const fn delay(&self) -> Option<Duration> {
-        match self.retry {
-            Retry::After(delay) => Some(delay),
-            Retry::ByPolicy | Retry::Never => None,
-        }
-    }
-}
-
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl<E: std::error::Error> From<E> for TaskError {
-    /// Keeps the error's text and those of its sources, joined by `: `; a text that repeats its source is kept once.
-    fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !message.ends_with(&text) {
-                message.push_str(": ");
-                message.push_str(&text);
-            }
-            source = cause.source();
-        }
-        Self::new(message)
-    }
-}
-
-/// What a task's body may return: `()`, or a `Result` with a value that can be serialised.
-pub trait IntoTaskOutput: Send {
-    /// Turns it into the value that is stored, or into the failure.
-    ///
-    /// # Errors
-    ///
-    /// The body's own error, or that its value is not JSON (permanent: it would not be next time either).
-    fn into_task_output(self) -> TaskOutput;
-}
-
-impl IntoTaskOutput for () {
-    fn into_task_output(self) -> TaskOutput {
-        Ok(None)
-    }
-}
-
-impl<T: Serialize + Send, E: Into<TaskError> + Send> IntoTaskOutput for Result<T, E> {
-    fn into_task_output(self) -> TaskOutput {
-        let value = self.map_err(Into::into)?;
-        match serde_json::to_value(value) {
-            Ok(Value::Null) => Ok(None),
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(TaskError::permanent(format!(
-                "what the task returned cannot be written as JSON: {error}"
-            ))),
-        }
-    }
-}
-
-/// A task that `#[task]` made: the type beside the function of the same name.
-pub trait TaskDefinition {
-    /// What is known of the task at compile time.
-    const META: TaskMeta;
-
-    /// Makes the task.
-    fn task() -> Task;
-}
-
-/// What is known of a task at compile time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TaskMeta {
-    /// Its id.
-    pub id: &'static str,
-    /// The ids of the tasks that it depends on.
-    pub dependencies: &'static [&'static str],
-    /// A hash of the function's tokens.
-    pub fingerprint: &'static str,
-}
-
-#[cfg(test)]
-mod tests;

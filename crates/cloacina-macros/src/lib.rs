@@ -11,6 +11,7 @@ mod duration;
 mod errors;
 mod fingerprint;
 mod keyed;
+mod reference;
 mod rules;
 mod suggest;
 mod task;
@@ -109,7 +110,8 @@ use proc_macro::TokenStream;
 /// - Over the states of all dependencies: `all_success`, `all_failed`, `all_done`, `one_success`, `one_failed`,
 ///   `one_done`, `none_failed`, `none_failed_min_one_success`, `none_skipped`, `all_skipped`,
 ///   `all_done_min_one_success`, `always`.
-/// - On one task: `task_success("id")`, `task_failed("id")`, `task_skipped("id")`.
+/// - On one dependency, named by its path or by its id in quotes: `task_success(extract)`, `task_failed("extract")`,
+///   `task_skipped(extract)`.
 /// - On a value of the context: `context_value("key", operator, literal)` with `equals`, `not_equals`, `greater_than`,
 ///   `less_than`, `contains` or `not_contains`, and `context_value("key", exists)` or `not_exists` without a literal.
 ///   Literals are texts in quotes, whole numbers of 64 bits, numbers with a fraction, `true` and `false`.
@@ -129,7 +131,7 @@ use proc_macro::TokenStream;
 /// )]
 /// async fn load(context: &mut Context<Value>) {}
 ///
-/// #[task(dependencies = [extract], trigger_rules = task_failed("extract"))]
+/// #[task(dependencies = [extract], trigger_rules = task_failed(extract))]
 /// async fn call_for_help(context: &mut Context<Value>) {}
 /// # fn main() {}
 /// ```

@@ -10,6 +10,7 @@ use syn::parse::ParseStream;
 use syn::{Ident, LitBool, LitFloat, LitInt, LitStr, Token, token};
 
 use crate::errors::Errors;
+use crate::reference::TaskRef;
 use crate::{keyed, suggest};
 
 /// Rules over the states of all dependencies, with the variant of `TriggerRule` that each stands for.
@@ -53,8 +54,8 @@ const OPERATORS: [(&str, &str); 8] = [
 pub(crate) enum Rule {
     /// A rule over all dependencies: the variant's name.
     Dependencies(&'static str),
-    /// A condition on one dependency: the constructor's name and the task's id.
-    Task(&'static str, LitStr),
+    /// A condition on one dependency: the constructor's name and the task.
+    Task(&'static str, TaskRef),
     /// A condition on a value of the context: its key, the operator's variant, and what it is compared with.
     Value(LitStr, &'static str, Option<Literal>),
     /// Several rules: the constructor's name and the rules.
@@ -88,8 +89,7 @@ pub(crate) fn parse(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<
     }
     if let Some(condition) = TASK_CONDITIONS.iter().find(|condition| name == condition) {
         return arguments(&name, input, errors, |input, _| {
-            let text = format!("`{name}` takes the id of a task in quotes");
-            Ok(Rule::Task(condition, text_argument(&name, input, &text)?))
+            Ok(Rule::Task(condition, task_argument(&name, input)?))
         });
     }
     if name == CONTEXT_VALUE {
@@ -130,6 +130,17 @@ fn arguments(
     // What is left was reported above; without this, syn would report it again.
     content.parse::<TokenStream>()?;
     rule
+}
+
+/// Reads the name of a task and the comma behind it.
+fn task_argument(name: &Ident, input: ParseStream<'_>) -> syn::Result<TaskRef> {
+    let text = format!("`{name}` takes the path of a task, or its id in quotes");
+    let span = keyed::value_span(name, input);
+    match TaskRef::parse(input) {
+        Ok(TaskRef::Id(id)) if id.value().is_empty() => Err(syn::Error::new(id.span(), text)),
+        Ok(task) => keyed::comma(input).map(|()| task),
+        Err(_) => Err(syn::Error::new(span, text)),
+    }
 }
 
 /// Reads a text in quotes and the comma behind it.
@@ -232,6 +243,17 @@ fn plain(suffix: &str, span: Span) -> syn::Result<()> {
     match suffix {
         "" => Ok(()),
         suffix => Err(syn::Error::new(span, format!("expected a number without `{suffix}`"))),
+    }
+}
+
+impl Rule {
+    /// Lists the tasks that it names.
+    pub(crate) fn tasks(&self) -> Vec<&TaskRef> {
+        match self {
+            Self::Task(_, task) => vec![task],
+            Self::Group(_, rules) => rules.iter().flat_map(Self::tasks).collect(),
+            Self::Dependencies(_) | Self::Value(..) => Vec::new(),
+        }
     }
 }
 

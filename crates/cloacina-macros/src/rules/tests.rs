@@ -39,12 +39,16 @@ fn every_rule_has_its_variant() {
 }
 
 #[test]
-fn every_task_condition_takes_an_id() {
+fn every_task_condition_takes_an_id_or_a_path() {
     for name in TASK_CONDITIONS {
         let constructor: TokenStream = name.parse().unwrap();
         let expected = quote!(::cloacina_core::TriggerRule::#constructor("t"));
         expands_to(&format!("{name}(\"t\")"), &expected);
         expands_to(&format!("{name}(\"t\",)"), &expected);
+        let expected = quote!(::cloacina_core::TriggerRule::#constructor(
+            <stages::t as ::cloacina_core::TaskDefinition>::ID
+        ));
+        expands_to(&format!("{name}(stages::t)"), &expected);
     }
 }
 
@@ -157,9 +161,12 @@ fn wrong_arguments_are_refused_at_their_token() {
             "task_failed",
             "task_failed: `task_failed` needs arguments in parentheses: `task_failed(…)`",
         ),
-        ("task_failed()", "task_failed: `task_failed` takes the id of a task in quotes"),
-        ("task_failed(load)", "load: `task_failed` takes the id of a task in quotes"),
-        ("task_failed(\"\")", "\"\": `task_failed` takes the id of a task in quotes"),
+        (
+            "task_failed()",
+            "task_failed: `task_failed` takes the path of a task, or its id in quotes",
+        ),
+        ("task_failed(5)", "5: `task_failed` takes the path of a task, or its id in quotes"),
+        ("task_failed(\"\")", "\"\": `task_failed` takes the path of a task, or its id in quotes"),
         ("task_failed(\"a\", \"b\")", "\"b\": unexpected argument of `task_failed`"),
         ("task_failed(\"a\" \"b\")", "\"b\": expected `,`"),
         ("context_value()", &format!("context_value: `context_value` {takes}")),
@@ -191,9 +198,9 @@ fn wrong_arguments_are_refused_at_their_token() {
 #[test]
 fn all_mistakes_of_a_combinator_are_reported() {
     fails_with(
-        "all(task_failed(a), all_done, any(), context_value(\"k\", exists, 1))",
+        "all(task_failed(7), all_done, any(), context_value(\"k\", exists, 1))",
         &[
-            "a: `task_failed` takes the id of a task in quotes",
+            "7: `task_failed` takes the path of a task, or its id in quotes",
             "any: `any` needs at least one rule",
             "1: `exists` takes no literal",
         ],

@@ -1,13 +1,14 @@
 //! What is compiled: the function as it was, a type of its name, and the type's `TaskDefinition`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, ReturnType};
 
-use super::parse::{Dependency, Function};
+use super::parse::Function;
 use super::validate::{Argument, Retry, Task};
 use crate::duration;
+use crate::rules::Rule;
 
 /// Expands a task in which no error was found.
 pub(super) fn definition(function: &Function, task: &Task<'_>, fingerprint: &str) -> TokenStream {
@@ -48,12 +49,8 @@ fn implementation(
     let hidden = function.attrs.iter().filter(|attr| is_doc_hidden(attr));
     let doc =
         format!("Stands for the task [`{name}`](fn@{name}) in `dependencies` and in `workflow!`.");
-    let dependencies = task.dependencies.iter().map(|dependency| match dependency {
-        Dependency::Path(path) => {
-            quote_spanned!(path.span()=> <#path as ::cloacina_core::TaskDefinition>::META.id)
-        }
-        Dependency::Id(id) => id.to_token_stream(),
-    });
+    let dependencies = &task.dependencies;
+    let rule_tasks = task.trigger_rules.map(Rule::tasks).unwrap_or_default();
     quote! {
         #(#cfgs)*
         #(#hidden)*
@@ -66,9 +63,11 @@ fn implementation(
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloacina_core::TaskDefinition for #name {
+            const ID: &'static str = #id;
             const META: ::cloacina_core::TaskMeta = ::cloacina_core::TaskMeta {
-                id: #id,
+                id: Self::ID,
                 dependencies: &[#(#dependencies),*],
+                rule_tasks: &[#(#rule_tasks),*],
                 fingerprint: #fingerprint,
             };
 

@@ -3,12 +3,12 @@
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, ExprPath, Ident, Lit, LitFloat, LitInt, LitStr, Path, Signature, Token, Visibility,
-    token,
+    Attribute, ExprPath, Ident, Lit, LitFloat, LitInt, LitStr, Signature, Token, Visibility, token,
 };
 
 use crate::errors::Errors;
 use crate::keyed::{self, Arg, Separator};
+use crate::reference::TaskRef;
 use crate::rules::{self, Rule};
 
 /// The keys of `#[task]`, in the order in which they are documented.
@@ -34,7 +34,7 @@ pub(super) struct Options {
     /// Every known key that occurs, also when its value is not in order.
     pub(super) seen: Vec<Ident>,
     pub(super) id: Option<Arg<LitStr>>,
-    pub(super) dependencies: Vec<Dependency>,
+    pub(super) dependencies: Vec<TaskRef>,
     pub(super) retry_attempts: Option<Arg<LitInt>>,
     pub(super) retry_delay_ms: Option<Arg<LitInt>>,
     pub(super) retry_max_delay_ms: Option<Arg<LitInt>>,
@@ -52,14 +52,6 @@ impl Options {
     pub(super) fn key(&self, name: &str) -> Option<&Ident> {
         self.seen.iter().find(|key| *key == name)
     }
-}
-
-/// A task that another depends on.
-pub(super) enum Dependency {
-    /// The task function's path; rustc resolves it.
-    Path(Path),
-    /// The task's id.
-    Id(LitStr),
 }
 
 /// The item below the attribute.
@@ -172,22 +164,14 @@ fn dependencies(
     key: &Ident,
     input: ParseStream<'_>,
     errors: &mut Errors,
-) -> syn::Result<Vec<Dependency>> {
+) -> syn::Result<Vec<TaskRef>> {
     if !input.peek(token::Bracket) {
         let text = "key `dependencies` takes a list: `[extract, other::load, \"an id\"]`";
         return Err(syn::Error::new(keyed::value_span(key, input), text));
     }
     let content;
     syn::bracketed!(content in input);
-    Ok(keyed::list(&content, errors, |input, _| {
-        if input.peek(LitStr) {
-            return input.parse().map(Dependency::Id);
-        }
-        if !keyed::starts_path(input) {
-            return Err(input.error("expected the path of a task, or its id in quotes"));
-        }
-        Path::parse_mod_style(input).map(Dependency::Path)
-    }))
+    Ok(keyed::list(&content, errors, |input, _| TaskRef::parse(input)))
 }
 
 /// Reads the item; its body is left to rustc.

@@ -8,9 +8,10 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{ExprPath, FnArg, Lit, LitInt, LitStr, Safety, Type};
 
-use super::parse::{Dependency, Function, Options};
+use super::parse::{Function, Options};
 use crate::errors::Errors;
 use crate::keyed::{self, Arg};
+use crate::reference::TaskRef;
 use crate::rules::Rule;
 use crate::{duration, suggest};
 
@@ -29,7 +30,7 @@ const JITTERS: [(&str, &str); 3] = [("none", "None"), ("full", "Full"), ("equal"
 /// A task, ready to be expanded if no error was found.
 pub(super) struct Task<'a> {
     pub(super) id: String,
-    pub(super) dependencies: Vec<&'a Dependency>,
+    pub(super) dependencies: Vec<&'a TaskRef>,
     pub(super) retry: Option<Retry<'a>>,
     pub(super) timeout: Option<Duration>,
     pub(super) trigger_rules: Option<&'a Rule>,
@@ -96,15 +97,15 @@ fn dependencies<'a>(
     options: &'a Options,
     function: &Function,
     errors: &mut Errors,
-) -> Vec<&'a Dependency> {
+) -> Vec<&'a TaskRef> {
     let mut seen = HashSet::new();
     let mut valid = Vec::new();
     for dependency in &options.dependencies {
         let (name, itself, tokens) = match dependency {
-            Dependency::Path(path) => {
+            TaskRef::Path(path) => {
                 (keyed::path_text(path), path.is_ident(&function.sig.ident), path.to_token_stream())
             }
-            Dependency::Id(text) => {
+            TaskRef::Id(text) => {
                 let name = text.value();
                 let itself = name == id;
                 (format!("{name:?}"), itself, text.to_token_stream())

@@ -232,14 +232,14 @@ fn all_mistakes_are_reported_at_once() {
     let unknown =
         format!("timout: unknown key `timout`, expected one of {keys}; did you mean `timeout`?");
     let options = "timout = \"1s\", id = 3, dependencies = [4, f], retry_delay_ms = 5, \
-                   trigger_rules = any(all_done(), task_failed(x)), timeout = \"1\"";
+                   trigger_rules = any(all_done(), task_failed(6)), timeout = \"1\"";
     let item = "fn f<T>(c: C, d: D) {}";
     let mut expected = vec![
         unknown.as_str(),
         "3: key `id` takes a text in quotes",
         "4: expected the path of a task, or its id in quotes",
         "(: rule `all_done` takes no arguments",
-        "x: `task_failed` takes the id of a task in quotes",
+        "6: `task_failed` takes the path of a task, or its id in quotes",
         "fn: task `f` must be an `async fn`; a plain `fn` takes `#[task(blocking)]`",
         "<T>: task `f` cannot have generic parameters",
         "C: task `f` takes `&mut Context<..>`",

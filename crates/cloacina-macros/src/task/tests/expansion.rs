@@ -29,9 +29,11 @@ fn a_plain_task_expands_to_function_type_and_definition() {
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloacina_core::TaskDefinition for extract {
+            const ID: &'static str = "extract";
             const META: ::cloacina_core::TaskMeta = ::cloacina_core::TaskMeta {
-                id: "extract",
+                id: Self::ID,
                 dependencies: &[],
+                rule_tasks: &[],
                 fingerprint: #print,
             };
 
@@ -149,7 +151,7 @@ fn what_is_not_given_is_not_called() {
 #[test]
 fn dependencies_are_paths_or_ids() {
     let output = output("dependencies = [extract, \"an-id\", a::b, ::c::d,]", FUNCTION);
-    let id = |path: &str| format!("<{path}as::cloacina_core::TaskDefinition>::META.id");
+    let id = |path: &str| format!("<{path}as::cloacina_core::TaskDefinition>::ID");
     let expected =
         format!("dependencies:&[{},\"an-id\",{},{}]", id("extract"), id("a::b"), id("::c::d"));
     assert!(output.contains(&expected), "{output}");
@@ -160,9 +162,9 @@ fn dependencies_are_paths_or_ids() {
 
 #[test]
 fn the_id_is_the_name_or_what_is_given() {
-    assert!(output("id = \"other\"", FUNCTION).contains("id:\"other\""));
+    assert!(output("id = \"other\"", FUNCTION).contains("constID:&'staticstr=\"other\""));
     let raw = output("", "async fn r#type(context: &mut Context<Value>) {}");
-    assert!(raw.contains("id:\"type\""), "{raw}");
+    assert!(raw.contains("constID:&'staticstr=\"type\""), "{raw}");
     assert!(raw.contains("structr#type{}"), "{raw}");
 }
 
@@ -194,8 +196,8 @@ fn a_task_with_mistakes_leaves_a_stub() {
     assert_eq!(errors.len(), 1);
     assert!(output.contains("asyncfnf(context:&mutContext<Value>){}"), "{output}");
     assert!(output.contains("structf{}"), "{output}");
-    assert!(output.contains("id:\"x\""), "{output}");
-    assert!(output.contains("<aas::cloacina_core::TaskDefinition>::META.id"), "{output}");
+    assert!(output.contains("constID:&'staticstr=\"x\""), "{output}");
+    assert!(output.contains("<aas::cloacina_core::TaskDefinition>::ID"), "{output}");
     assert!(output.contains("{::core::unreachable!()}"), "{output}");
     assert!(!output.contains("Task::new"), "{output}");
 }
