@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{BackendError, ConfigError, ContextError, ExecutionId, PipelineStatus, WorkflowError};
+use crate::{
+    BackendError, ConfigError, ContextError, ExecutionId, PipelineStatus, TaskId, WorkflowError,
+};
 
 /// What the executor could not do, by what the caller can do about it.
 ///
@@ -26,6 +28,18 @@ pub enum ExecutorError {
     /// The input is not fit to be stored.
     #[error(transparent)]
     InvalidInput(ContextError),
+    /// The input is not what a task takes it for.
+    #[error("the input of workflow `{workflow}` is not what task `{task}` takes as `{type_name}`")]
+    InputMismatch {
+        /// The workflow.
+        workflow: String,
+        /// The first task that takes the input as that type.
+        task: TaskId,
+        /// The type.
+        type_name: &'static str,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
     /// The idempotency key is empty, too long, or holds a NUL character.
     #[error("idempotency key {key:?} is refused: it must have 1 to 255 bytes and no NUL character")]
     InvalidIdempotencyKey {
@@ -73,6 +87,26 @@ pub enum ExecutorError {
     /// The executor is shutting down and takes nothing new. Submit to another.
     #[error("the executor is shutting down")]
     ShuttingDown,
+    /// A task needs state that the executor was not given.
+    #[error(
+        "task `{task}` of workflow `{workflow}` needs state `{type_name}`, which the executor was not given: add it by `builder().state(..)`"
+    )]
+    MissingState {
+        /// The workflow.
+        workflow: String,
+        /// The task.
+        task: TaskId,
+        /// The type.
+        type_name: &'static str,
+    },
+    /// Two values of one type were given as state.
+    #[error(
+        "state `{type_name}` is given twice: there is one value a type, so wrap one in a type of its own"
+    )]
+    DuplicateState {
+        /// The type.
+        type_name: &'static str,
+    },
     /// A setting is not allowed.
     #[error(transparent)]
     Config(#[from] ConfigError),

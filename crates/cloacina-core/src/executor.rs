@@ -170,6 +170,11 @@ impl<B: Backend> UnifiedExecutor<B> {
         input: Context,
         options: ExecuteOptions,
     ) -> Result<PipelineExecution, ExecutorError> {
+        let workflow = self.workflow(workflow)?.clone();
+        if let Some((task, type_name, source)) = workflow.input_mismatch(&input) {
+            let (workflow, task) = (workflow.name().to_owned(), task.id().clone());
+            return Err(ExecutorError::InputMismatch { workflow, task, type_name, source });
+        }
         let limit = self.engine().config.max_context_bytes;
         let input = input.to_json(limit).map_err(ExecutorError::InvalidInput)?;
         if let Some(key) = &options.idempotency_key
@@ -179,7 +184,7 @@ impl<B: Backend> UnifiedExecutor<B> {
             return Err(ExecutorError::InvalidIdempotencyKey { key });
         }
         let submission = Submission {
-            workflow: self.workflow(workflow)?.clone(),
+            workflow,
             input: JsonText::new(input),
             idempotency_key: options.idempotency_key.map(Into::into),
             delay: options.delay.filter(|delay| !delay.is_zero()),

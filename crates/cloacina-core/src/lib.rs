@@ -17,6 +17,7 @@ mod rule;
 mod state;
 mod status;
 mod task;
+mod tenant;
 mod workflow;
 
 pub use cloacina_macros::{task, workflow};
@@ -34,13 +35,18 @@ pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use rule::{ContextCondition, TriggerRule, ValueOperator};
 pub use status::{PipelineStatus, SkipReason, TaskState};
 pub use task::{
-    IntoTaskOutput, Task, TaskContext, TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
+    Input, IntoTaskOutput, NotCompleted, Output, State, Task, TaskArgument, TaskContext,
+    TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
 };
+pub use tenant::{TenantId, TenantIdError};
 pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows};
 
 /// What generated code names. No part of the public interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::task::expanded::{
+        IsNoResult, Returned, asynchronous, blocking, joined, joined_len, result, value,
+    };
     pub use inventory;
     pub use serde_json::Value;
 }

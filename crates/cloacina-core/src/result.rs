@@ -51,6 +51,8 @@ pub struct TaskResult {
     pub end_time: Option<DateTime<Utc>>,
     /// How long its last attempt took.
     pub duration: Option<Duration>,
+    /// How far its attempt has come, as its body says; only while that runs.
+    pub progress: Option<String>,
     /// What it returned.
     pub output: Option<Value>,
     /// Why it failed, or why its last attempt did.
@@ -157,6 +159,7 @@ fn ended(record: &TaskRecord) -> Result<TaskResult, BackendError> {
         start_time: ran.then_some(record.started_at),
         end_time: Some(record.ended_at),
         duration: ran.then(|| between(record.started_at, record.ended_at)),
+        progress: None,
         output: output.transpose()?,
         error_message: record.error.clone(),
         skip_reason: record.skip.clone(),
@@ -180,6 +183,7 @@ fn unended(id: &TaskId, snapshot: &ExecutionSnapshot) -> TaskResult {
         start_time: running.map(|attempt| attempt.started_at),
         end_time: None,
         duration: None,
+        progress: running.and_then(|attempt| attempt.progress.clone()),
         output: None,
         error_message: failed
             .max_by_key(|attempt| attempt.attempt)

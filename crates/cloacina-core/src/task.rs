@@ -1,8 +1,11 @@
 //! Tasks: what they are made of, what they get, what they return.
 
+mod argument;
 mod context;
 mod definition;
 mod error;
+pub(crate) mod expanded;
+mod needs;
 mod output;
 #[cfg(test)]
 mod tests;
@@ -13,12 +16,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::retry::LONGEST_WAIT;
 use crate::{Context, RetryPolicy, TaskId, TriggerRule};
 
-pub use context::TaskContext;
+pub use argument::{Input, Output, State, TaskArgument};
+pub use context::{NotCompleted, TaskContext};
+pub(crate) use context::{Signs, Upstream};
 pub use definition::{TaskDefinition, TaskMeta};
 pub use error::TaskError;
+pub(crate) use needs::{InputNeed, StateNeed, States};
 pub use output::{IntoTaskOutput, TaskOutput};
 
 /// A future that a task's body returns.
@@ -50,6 +58,8 @@ pub struct Task {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeout: Option<Duration>,
     pub(crate) fingerprint: String,
+    pub(crate) states: Vec<StateNeed>,
+    pub(crate) inputs: Vec<InputNeed>,
     pub(crate) body: Body,
 }
 
@@ -104,6 +114,8 @@ impl Task {
             retry: RetryPolicy::default(),
             timeout: None,
             fingerprint: String::new(),
+            states: Vec::new(),
+            inputs: Vec::new(),
             body,
         }
     }
@@ -144,6 +156,20 @@ impl Task {
     #[must_use]
     pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
         self.fingerprint = fingerprint.into();
+        self
+    }
+
+    /// Declares that the body asks its [`TaskContext`] for state of that type: an executor without it is not built.
+    #[must_use]
+    pub fn needs_state<T: Send + Sync + 'static>(mut self) -> Self {
+        self.states.push(StateNeed::of::<T>());
+        self
+    }
+
+    /// Declares that the body reads the input of the execution as that type: a submit whose input is not of it is refused.
+    #[must_use]
+    pub fn takes_input<T: DeserializeOwned>(mut self) -> Self {
+        self.inputs.push(InputNeed::of::<T>());
         self
     }
 

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::BackendError;
 use crate::backend::{JsonText, WorkflowDefinition, WorkflowKey};
 use crate::dag::{Dag, Node};
-use crate::{Task, TaskId, WorkflowError};
+use crate::task::{StateNeed, States};
+use crate::{Context, Task, TaskId, WorkflowError};
 
 /// A workflow: a name, a version that follows from its content, and a DAG of tasks. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ struct Inner {
     /// By ordinal.
     tasks: Vec<Task>,
     dag: Dag,
+    /// Whether a task takes the input as a type of its own.
+    takes_input: bool,
     ordinals: BTreeMap<TaskId, u32>,
 }
 
@@ -74,6 +77,22 @@ impl Workflow {
 
     pub(crate) fn ordinal(&self, id: &str) -> Option<u32> {
         self.inner.ordinals.get(id).copied()
+    }
+
+    /// Finds the first task for which an input is not of the type as which it takes it, with that type and the reason.
+    pub(crate) fn input_mismatch(
+        &self,
+        input: &Context,
+    ) -> Option<(&Task, &'static str, serde_json::Error)> {
+        if !self.inner.takes_input {
+            return None;
+        }
+        let input = input.clone().into_value();
+        self.tasks().iter().find_map(|task| {
+            task.inputs.iter().find_map(|need| {
+                need.check(&input).err().map(|error| (task, need.type_name, error))
+            })
+        })
     }
 
     /// Lists the ids of the tasks, by ordinal.
@@ -135,7 +154,9 @@ impl WorkflowBuilder {
             tasks.iter().enumerate().map(|(i, t)| (t.id.clone(), crate::dag::to_ordinal(i)));
         let ordinals = ordinals.collect();
         let key = WorkflowKey { version: version(&tasks).into(), name: self.name.into() };
-        let inner = Inner { key, description: self.description, tasks, dag, ordinals };
+        let takes_input = tasks.iter().any(|task| !task.inputs.is_empty());
+        let description = self.description;
+        let inner = Inner { key, description, tasks, dag, takes_input, ordinals };
         Ok(Workflow { inner: Arc::new(inner) })
     }
 }
@@ -212,6 +233,16 @@ impl Workflows {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Workflow> {
         self.by_name.get(name)
+    }
+
+    /// Finds the first task that needs state that is not there.
+    pub(crate) fn missing_state(&self, states: &States) -> Option<(&Workflow, &Task, &StateNeed)> {
+        self.by_name.values().find_map(|workflow| {
+            workflow.tasks().iter().find_map(|task| {
+                let missing = task.states.iter().find(|need| !states.has(need));
+                missing.map(|need| (workflow, task, need))
+            })
+        })
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

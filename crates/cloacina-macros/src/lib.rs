@@ -45,8 +45,60 @@ use proc_macro::TokenStream;
 /// # The function
 ///
 /// An `async fn`, or with the key `blocking` a plain `fn`, anywhere a function of its own may stand: in a module, in
-/// another function, but not as a method. It takes one argument, `&mut Context<Value>`, has no generic parameters, and
-/// returns nothing or a `Result`.
+/// another function, but not as a method. It has no generic parameters, and what it takes and returns outlives it.
+///
+/// **Arguments**, all optional, in any order:
+///
+/// | argument | what it gets |
+/// |---|---|
+/// | `&mut Context`, `&Context` | the execution's input with the changes of all tasks before it; its own changes are handed on |
+/// | `Input<T>` | the execution's input as a type of one's own; a submit that does not fit is refused |
+/// | `Output<extract>` | what task `extract` returned, which thereby becomes a dependency |
+/// | `Option<Output<extract>>` | the same if `extract` may have failed or been skipped; as `Result<_, NotCompleted>` it tells why |
+/// | `State<T>` | what `builder().state(..)` was given of that type |
+/// | `TaskContext` | execution, workflow, tenant, attempt, deadline, cancellation, and a way to report progress |
+///
+/// **It returns** nothing, a value, or a `Result` with a value, of a type that serde can write; `Output` reads it back.
+/// The error is a `TaskError` or what turns into one: any `std::error::Error` that may cross threads, a text, an
+/// `anyhow::Error`.
+///
+/// ```
+/// use cloacina_core::{Input, Output, State, TaskContext, TaskError, task};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize)]
+/// struct Request {
+///     account: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Invoice {
+///     total: u32,
+/// }
+///
+/// struct Prices {
+///     fee: u32,
+/// }
+///
+/// #[task]
+/// async fn invoice(request: Input<Request>, prices: State<Prices>) -> Invoice {
+///     Invoice { total: prices.fee * request.account.len() as u32 }
+/// }
+///
+/// #[task(retry_attempts = 3)]
+/// async fn send(invoice: Output<invoice>, run: TaskContext) -> Result<(), TaskError> {
+///     run.report_progress(format!("attempt {}: {} to pay", run.attempt, invoice.total));
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // They are still functions:
+/// let request = Input(Request { account: "acme".to_owned() });
+/// let invoice = invoice(request, State::new(Prices { fee: 5 })).await;
+/// send(Output(invoice), TaskContext::detached("send")).await.unwrap();
+/// # }
+/// ```
 ///
 /// # Keys
 ///

@@ -46,7 +46,7 @@ type TaskRow<'b> = (
     Option<&'b str>,
     Option<&'b str>,
 );
-type StartRow<'b> = (Hex, &'b str, u32, u64, &'static str, i64);
+type StartRow<'b> = (Hex, &'b str, u32, u64, &'static str, i64, Option<&'b str>);
 type FailureRow<'b> = (Hex, &'b str, u32, u64, i64, i64, i64, &'b str);
 /// An event, and the key that lets it be written once.
 type EventRow<'b> = (Hex, &'static str, Option<&'b str>, Cow<'b, str>, String);
@@ -238,8 +238,15 @@ impl<'b> Writes<'b> {
         }
         for start in &checkpoint.starts {
             let company = rows::company_name(start.company);
-            let started = clock.at(start.started);
-            self.starts.push((id, start.task.as_str(), start.attempt, epoch, company, started));
+            self.starts.push((
+                id,
+                start.task.as_str(),
+                start.attempt,
+                epoch,
+                company,
+                clock.at(start.started),
+                start.progress.as_deref(),
+            ));
         }
         for failure in &checkpoint.failures {
             let ended = clock.at(failure.ended);

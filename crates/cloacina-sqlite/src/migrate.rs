@@ -13,9 +13,12 @@ use crate::error::{Context as _, refused};
 pub(crate) const APPLICATION_ID: i32 = 0x436c_6f61;
 
 /// The version that this program writes: the number of migrations.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_progress.sql"),
+];
 
 /// What a file says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

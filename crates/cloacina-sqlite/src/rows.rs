@@ -258,6 +258,7 @@ pub(crate) fn attempt(row: &SqliteRow) -> Result<(ExecutionId, AttemptRecord), B
         state: cells.named("state", attempt_state_from)?,
         company: cells.named("company", company_from)?,
         error: cells.get("error")?,
+        progress: cells.get("progress")?,
         started_at: cells.time("started_at")?,
         ended_at: cells.maybe_time("ended_at")?,
         retry_at: cells.maybe_time("retry_at")?,

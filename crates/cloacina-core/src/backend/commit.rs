@@ -132,6 +132,9 @@ pub struct AttemptStart {
     pub started: Instant,
     /// Whether anything else may run on the same worker meanwhile.
     pub company: Company,
+    /// How far it has come, as its body says. Of a start that is on record already only this changes, if it is given and
+    /// the attempt still runs.
+    pub progress: Option<Arc<str>>,
 }
 
 /// Whether an attempt shares its worker.

@@ -93,6 +93,8 @@ pub struct AttemptRecord {
     pub company: Company,
     /// What went wrong.
     pub error: Option<String>,
+    /// How far it has come, as its body says.
+    pub progress: Option<String>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.

@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -20,7 +20,7 @@ use crate::backend::{
     AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
 };
 use crate::state::{AttemptResult, ContextView};
-use crate::task::Body;
+use crate::task::{Body, Signs, Upstream};
 use crate::{Context, ExecutionId, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow};
 
 /// Longer texts of errors are cut: they are stored with the attempt, the task, the event and the execution.
@@ -38,6 +38,7 @@ pub(super) struct Attempt {
     /// Tells this attempt from another of the same task.
     pub(super) serial: u64,
     pub(super) view: ContextView,
+    pub(super) upstream: Arc<[Upstream]>,
     /// Whether its start has to be on record before its body runs, and whether it has to run alone.
     pub(super) on_record: Option<Company>,
     /// Whether its start tells the events of the suspicion.
@@ -49,8 +50,8 @@ pub(super) struct Attempt {
     pub(super) halt: CancellationToken,
     /// Calls it off as well, from the moment of the order on.
     pub(super) held_back: Arc<AtomicBool>,
-    /// Set when the body starts.
-    pub(super) started: Arc<OnceLock<Instant>>,
+    /// What others may see of it.
+    pub(super) signs: Arc<Signs>,
     pub(super) mailbox: mpsc::UnboundedSender<Message>,
 }
 
@@ -73,7 +74,7 @@ impl Attempt {
             return self.report_not_started();
         }
         let started = Instant::now();
-        let _ = self.started.set(started);
+        let _ = self.signs.started.set(started);
         let result = self.run_body(started, slot).await;
         let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
         let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
@@ -116,6 +117,7 @@ impl Attempt {
             attempt: self.attempt,
             started: Instant::now(),
             company,
+            progress: None,
         };
         let checkpoint = Checkpoint {
             starts: vec![start],
@@ -148,10 +150,15 @@ impl Attempt {
         let run = TaskContext {
             execution_id: self.execution,
             workflow: Arc::clone(&self.workflow.key().name),
+            tenant: self.engine.tenant.clone(),
             task: self.task().id().clone(),
             attempt: self.attempt,
             deadline: started + self.timeout,
             cancellation: self.cancellation.clone(),
+            signs: Arc::clone(&self.signs),
+            states: Arc::clone(&self.engine.states),
+            input: Arc::clone(self.view.input()),
+            upstream: Arc::clone(&self.upstream),
         };
         let context = self.view.to_context();
         let body = call(self.task().body.clone(), context, run, slot);

@@ -45,7 +45,11 @@ impl Engine {
 
     /// Reads an execution as users see it.
     pub(crate) async fn result(&self, id: ExecutionId) -> Result<PipelineResult, ExecutorError> {
-        let snapshot = self.load(id).await?;
+        // In this order: what ends in between has its row.
+        let running = self.held.running_attempts(id).await;
+        let mut snapshot = self.load(id).await?;
+        // What runs here is on record only after a while, if at all.
+        snapshot.attempts.extend(running);
         let tasks = self.task_ids(&snapshot.record.workflow).await?;
         Ok(PipelineResult::from_snapshot(snapshot, &tasks)?)
     }

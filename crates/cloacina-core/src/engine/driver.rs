@@ -10,8 +10,8 @@ mod orders;
 mod timers;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -23,8 +23,9 @@ use super::Engine;
 use super::committer::Timed;
 use super::held::{Held, Load};
 use super::restore::TakenUp;
-use crate::backend::{CheckpointVerdict, ExecutionSnapshot, Release};
+use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Release};
 use crate::state::{AttemptResult, Command, Event, ExecutionState};
+use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
 use timers::{Timer, Timers};
 
@@ -38,6 +39,8 @@ pub(super) enum Message {
         serial: u64,
     },
     Order(Order),
+    /// Tell which attempts run.
+    Describe(oneshot::Sender<Vec<AttemptRecord>>),
 }
 
 /// The end of an attempt.
@@ -86,9 +89,16 @@ struct Ongoing {
     serial: u64,
     attempt: u32,
     cancellation: CancellationToken,
-    started: Arc<OnceLock<Instant>>,
+    signs: Arc<Signs>,
     timeout: Duration,
-    noted: bool,
+    /// What is on record of it, if anything.
+    noted: Option<Noted>,
+}
+
+/// What is on record of an attempt that runs.
+#[derive(PartialEq)]
+struct Noted {
+    progress: Option<Arc<str>>,
 }
 
 pub(super) struct Driver {
@@ -164,6 +174,9 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let end = self.drive().await;
         self.stop_attempts();
+        // Whoever asks from now on is not kept waiting.
+        self.mailbox.close();
+        while self.mailbox.try_recv().is_ok() {}
         if let End::Refused = end {
             // Not at once: whoever takes it up next will most likely be refused as well.
             let wait = self.engine.config.lease_ttl;
@@ -242,6 +255,11 @@ impl Driver {
                 self.apply(Event::NotStarted { ordinal })
             }
             Message::Order(order) => self.obey(order),
+            Message::Describe(asker) => {
+                // One who has gone needs no answer.
+                let _ = asker.send(self.running_attempts());
+                None
+            }
         }
     }
 
@@ -260,8 +278,8 @@ impl Driver {
     fn apply(&mut self, event: Event) -> Option<End> {
         for command in self.state.apply(event) {
             match command {
-                Command::Start { ordinal, attempt, context } => {
-                    self.start(ordinal, attempt, context);
+                Command::Start { ordinal, attempt, context, upstream } => {
+                    self.start(ordinal, attempt, context, upstream);
                 }
                 Command::WaitForRetry { ordinal, since, delay } => {
                     self.timers.add(since + delay, Timer::RetryDue { ordinal });

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::driver::{Message, Order};
 use crate::ExecutionId;
-use crate::backend::Standing;
+use crate::backend::{AttemptRecord, Standing};
 use crate::{PipelineStatus, WorkerId};
 
 /// An execution that a driver drives.
@@ -141,6 +141,14 @@ impl AllHeld {
     pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
         let held = self.lock();
         held.get(&id).is_some_and(|held| held.order(order))
+    }
+
+    /// Asks the driver of an execution which attempts run; none do if it is not held.
+    pub(super) async fn running_attempts(&self, id: ExecutionId) -> Vec<AttemptRecord> {
+        let (asker, answer) = oneshot::channel();
+        let question = Message::Describe(asker);
+        let asked = self.lock().get(&id).is_some_and(|held| held.mailbox.send(question).is_ok());
+        if asked { answer.await.unwrap_or_default() } else { Vec::new() }
     }
 
     pub(super) fn order_all(&self, order: Order) {

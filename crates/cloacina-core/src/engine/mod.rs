@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::{Backend, BackendError, ExecutionSnapshot, NewWorker};
+use crate::task::States;
 use crate::workflow::Workflows;
-use crate::{ExecutorConfig, WorkerId};
+use crate::{ExecutorConfig, TenantId, WorkerId};
 use committer::Committer;
 use driver::{Driver, Order};
 use held::AllHeld;
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) config: ExecutorConfig,
     pub(crate) workflows: Workflows,
+    states: Arc<States>,
+    tenant: Option<TenantId>,
     role: Role,
     /// Changes when the worker was declared dead and registers anew.
     worker: Mutex<WorkerId>,
@@ -75,14 +78,23 @@ pub(crate) struct Engine {
     kill: CancellationToken,
 }
 
+/// What an engine is started with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: ExecutorConfig,
+    pub(crate) workflows: Workflows,
+    pub(crate) states: States,
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) role: Role,
+}
+
 impl Engine {
     /// Starts an engine: registers the worker, frees what dead ones held, and begins to take up work.
     pub(crate) async fn start(
         backend: Arc<dyn Backend>,
-        config: ExecutorConfig,
-        workflows: Workflows,
-        role: Role,
+        setup: Setup,
     ) -> Result<Arc<Self>, BackendError> {
+        let Setup { config, workflows, states, tenant, role } = setup;
         let tracker = TaskTracker::new();
         let kill = CancellationToken::new();
         let (committer, work) = Committer::new(Arc::clone(&backend), kill.clone());
@@ -107,6 +119,8 @@ impl Engine {
             kill,
             config,
             workflows,
+            states: Arc::new(states),
+            tenant,
         });
         engine.backend.define_workflows(&engine.workflows.definitions()).await?;
         if role == Role::Worker {

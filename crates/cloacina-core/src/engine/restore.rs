@@ -137,6 +137,7 @@ fn outcome(task: &TaskRecord) -> Result<Outcome, BackendError> {
                 Some(text) => read::<Changes>(text.as_str(), "the changes of a task")?,
                 None => Changes::default(),
             },
+            output: task.output.clone(),
         },
         TaskState::Failed => Outcome::Failed { error: task.error.clone().unwrap_or_default() },
         TaskState::Skipped => Outcome::Skipped(task.skip.clone().unwrap_or(SkipReason::Condition)),

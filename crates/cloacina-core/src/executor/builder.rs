@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::UnifiedExecutor;
-use crate::engine::{Engine, Role};
+use crate::engine::{Engine, Role, Setup};
+use crate::task::States;
 use crate::workflow::{Workflows, registered_workflows};
 use crate::{
     Backend, ConfigError, Connect, ConnectOptions, ConnectSchema, ExecutorConfig, ExecutorError,
-    Workflow,
+    TenantId, Workflow,
 };
 
 /// Builds an executor; made by [`UnifiedExecutor::builder`].
@@ -20,6 +21,10 @@ pub struct UnifiedExecutorBuilder<B> {
     schema: Option<String>,
     config: ExecutorConfig,
     workflows: Option<Vec<Workflow>>,
+    states: States,
+    /// The first type of state that was given twice.
+    state_twice: Option<&'static str>,
+    tenant: Option<TenantId>,
     role: Role,
     backend: PhantomData<fn() -> B>,
 }
@@ -31,6 +36,9 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
             schema: None,
             config: ExecutorConfig::default(),
             workflows: None,
+            states: States::default(),
+            state_twice: None,
+            tenant: None,
             role: Role::Worker,
             backend: PhantomData,
         }
@@ -114,6 +122,21 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
         self
     }
 
+    /// Adds something of the application, such as a pool of connections, for tasks that take [`State<T>`](crate::State).
+    /// There is one value a type; `build` refuses two, and tasks that ask for a type that is missing.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        if !self.states.add(value) {
+            self.state_twice.get_or_insert(std::any::type_name::<T>());
+        }
+        self
+    }
+
+    /// Names the tenant whose store this is: tasks find it in their [`TaskContext`](crate::TaskContext).
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
     /// Submits, waits and controls only: other processes run what it submits.
     pub fn client_only(mut self) -> Self {
         self.role = Role::Client;
@@ -124,16 +147,40 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
     ///
     /// # Errors
     ///
-    /// A setting that is not allowed, a workflow that is not well formed, a store that failed.
-    pub async fn build_on(self, backend: B) -> Result<UnifiedExecutor<B>, ExecutorError> {
+    /// A setting that is not allowed, a workflow that is not well formed, state that a task needs and that is missing, a
+    /// store that failed.
+    pub async fn build_on(mut self, backend: B) -> Result<UnifiedExecutor<B>, ExecutorError> {
         self.config.validate()?;
-        let workflows = match self.workflows {
+        let workflows = match self.workflows.take() {
             Some(workflows) => Workflows::new(workflows)?,
             None => Workflows::new(registered_workflows()?)?,
         };
+        self.check_state(&workflows)?;
         let backend: Arc<dyn Backend> = Arc::new(backend);
-        let engine = Engine::start(backend, self.config, workflows, self.role).await?;
+        let Self { config, states, tenant, role, .. } = self;
+        let setup = Setup { config, workflows, states, tenant, role };
+        let engine = Engine::start(backend, setup).await?;
         Ok(UnifiedExecutor::from_engine(engine))
+    }
+}
+
+impl<B> UnifiedExecutorBuilder<B> {
+    /// Checks that each task finds the state that it needs, where tasks run.
+    fn check_state(&self, workflows: &Workflows) -> Result<(), ExecutorError> {
+        if let Some(type_name) = self.state_twice {
+            return Err(ExecutorError::DuplicateState { type_name });
+        }
+        if self.role == Role::Client {
+            return Ok(());
+        }
+        match workflows.missing_state(&self.states) {
+            Some((workflow, task, need)) => Err(ExecutorError::MissingState {
+                workflow: workflow.name().to_owned(),
+                task: task.id().clone(),
+                type_name: need.type_name,
+            }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use super::{ContextView, ExecutionState, Outcome, Phase, Settled};
 use crate::backend::{EventKind, Finish, NewEvent, TaskEnd};
 use crate::dag::to_ordinal;
 use crate::rule::{Decision, Dependency, View};
-use crate::{PipelineStatus, SkipReason, TaskId};
+use crate::task::Upstream;
+use crate::{NotCompleted, PipelineStatus, SkipReason, TaskId};
 
 impl ExecutionState {
     /// Decides the tasks without dependencies; what is on record follows from there.
@@ -48,6 +49,7 @@ impl ExecutionState {
 
     /// Decides a task whose dependencies are all settled. What is on record counts before what the rule says.
     fn decide(&mut self, ordinal: u32, at: Instant, settled: &mut Vec<u32>) {
+        let upstream = self.upstream(ordinal);
         let before = self.take_before(ordinal);
         let decision = self.rule_decision(ordinal, &before);
         self.slot_mut(ordinal).before = Some(before);
@@ -67,7 +69,10 @@ impl ExecutionState {
                 self.note(ordinal, outcome);
                 settled.push(ordinal);
             }
-            Decision::Run { .. } => self.schedule(ordinal, at, settled),
+            Decision::Run { .. } => {
+                self.slot_mut(ordinal).upstream = upstream;
+                self.schedule(ordinal, at, settled);
+            }
         }
     }
 
@@ -101,9 +106,34 @@ impl ExecutionState {
         let handed_on = parents.iter().filter_map(|&parent| {
             let slot = self.slot_mut(parent);
             slot.takers -= 1;
-            if slot.takers == 0 { slot.after.take() } else { slot.after.clone() }
+            if slot.takers > 0 {
+                return slot.after.clone();
+            }
+            slot.output = None;
+            slot.after.take()
         });
         merge(handed_on.collect())
+    }
+
+    /// Collects how the parents ended, for the task's body.
+    fn upstream(&self, ordinal: u32) -> Arc<[Upstream]> {
+        let parents = &self.workflow.dag().dependencies[ordinal as usize];
+        let upstream = parents.iter().map(|&parent| {
+            let task = self.workflow.task_at(parent).id().clone();
+            let slot = self.slot(parent);
+            let ended = match &slot.phase {
+                Phase::Settled(Settled::Completed) => Ok(slot.output.clone()),
+                Phase::Settled(Settled::Skipped(reason)) => {
+                    Err(NotCompleted::Skipped { task: task.clone(), reason: reason.clone() })
+                }
+                Phase::Settled(Settled::Failed(error)) => {
+                    Err(NotCompleted::Failed { task: task.clone(), error: error.clone() })
+                }
+                _ => Err(NotCompleted::Failed { task: task.clone(), error: String::new() }),
+            };
+            Upstream { task, ended }
+        });
+        upstream.collect()
     }
 
     fn rule_decision(&self, ordinal: u32, before: &Arc<Writes>) -> Decision {
@@ -139,9 +169,11 @@ impl ExecutionState {
         let slot = self.slot_mut(ordinal);
         slot.roots = roots;
         let before = slot.before.take().unwrap_or_default();
+        slot.upstream = Arc::default();
         slot.phase = Phase::Settled(match outcome {
-            Outcome::Completed { changes } => {
+            Outcome::Completed { changes, output } => {
                 slot.changes = applied(changes, &before);
+                slot.output = output.filter(|_| slot.takers > 0);
                 Settled::Completed
             }
             Outcome::Failed { error } => Settled::Failed(error),

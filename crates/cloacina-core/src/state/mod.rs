@@ -21,7 +21,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::backend::{AttemptFailure, EventKind, Finish, NewEvent, TaskEnd};
+use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, TaskEnd};
+use crate::task::Upstream;
 use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
 
 pub(crate) use types::{AttemptResult, Command, Draft, Event, Outcome, Recorded};
@@ -69,8 +70,12 @@ struct Slot {
     recorded: Recorded,
     /// What it got, from the decision until it is settled.
     before: Option<Arc<Writes>>,
+    /// How its dependencies ended, from the decision until it is settled.
+    upstream: Arc<[Upstream]>,
     /// What it hands on, until the last dependent took it.
     after: Option<Arc<Writes>>,
+    /// What it returned, until the last dependent took it.
+    output: Option<JsonText>,
     takers: usize,
     changes: Vec<Change>,
     /// The failed tasks because of which it runs.
@@ -116,7 +121,9 @@ impl ExecutionState {
                 missing: dag.dependencies[ordinal].len(),
                 recorded: recorded.next().unwrap_or_default(),
                 before: None,
+                upstream: Arc::default(),
                 after: None,
+                output: None,
                 takers: dag.dependents[ordinal].len(),
                 changes: Vec::new(),
                 because_of: BTreeSet::new(),
@@ -209,8 +216,9 @@ impl ExecutionState {
             let slot = self.slot_mut(ordinal);
             slot.phase = Phase::Running;
             let attempt = slot.recorded.failed_attempts + 1;
+            let upstream = Arc::clone(&slot.upstream);
             self.running += 1;
-            commands.push(Command::Start { ordinal, attempt, context });
+            commands.push(Command::Start { ordinal, attempt, context, upstream });
         }
     }
 
@@ -249,8 +257,9 @@ impl ExecutionState {
         match result {
             AttemptResult::Success { changes, changes_json, output } => {
                 let end = self.end(ordinal, TaskState::Completed, attempt, (started, ended));
+                let kept = output.clone();
                 self.next.tasks.push(TaskEnd { changes: changes_json, output, ..end });
-                self.settle(ordinal, Outcome::Completed { changes }, ended);
+                self.settle(ordinal, Outcome::Completed { changes, output: kept }, ended);
             }
             AttemptResult::Failure { error, random } => {
                 let elapsed = ended.saturating_duration_since(first_started);

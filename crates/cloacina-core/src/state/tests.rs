@@ -92,7 +92,7 @@ impl Machine {
     fn apply(&mut self, event: Event) {
         for command in self.state.apply(event) {
             match command {
-                Command::Start { ordinal, attempt, context } => {
+                Command::Start { ordinal, attempt, context, .. } => {
                     let id = self.state.workflow().task_at(ordinal).id().to_string();
                     let twice = self.running.insert(id, (attempt, context));
                     assert!(twice.is_none(), "a task runs twice at once");
@@ -190,5 +190,5 @@ impl Machine {
 
 /// What is on record of a completed task.
 fn completed(changes: Changes) -> Recorded {
-    Recorded { outcome: Some(Outcome::Completed { changes }), ..Recorded::default() }
+    Recorded { outcome: Some(Outcome::Completed { changes, output: None }), ..Recorded::default() }
 }

@@ -1,5 +1,6 @@
 //! What goes into the state machine, and what comes out of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 use super::ContextView;
 use crate::backend::{AttemptFailure, Finish, JsonText, NewEvent, TaskEnd};
 use crate::context::Changes;
+use crate::task::Upstream;
 use crate::{SkipReason, TaskError, TaskState};
 
 /// What happened.
@@ -48,8 +50,8 @@ pub(crate) enum AttemptResult {
 /// What the rim has to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Run a body on this context.
-    Start { ordinal: u32, attempt: u32, context: ContextView },
+    /// Run a body on this context, beside what its dependencies came to.
+    Start { ordinal: u32, attempt: u32, context: ContextView, upstream: Arc<[Upstream]> },
     /// Send [`Event::RetryDue`] that long after the instant.
     WaitForRetry { ordinal: u32, since: Instant, delay: Duration },
     /// Commit this, then send [`Event::Committed`].
@@ -98,7 +100,7 @@ pub(crate) struct Recorded {
 /// How a task ended.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
-    Completed { changes: Changes },
+    Completed { changes: Changes, output: Option<JsonText> },
     Failed { error: String },
     Skipped(SkipReason),
     Cancelled,

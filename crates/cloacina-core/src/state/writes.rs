@@ -33,6 +33,11 @@ impl ContextView {
         Self { input, writes }
     }
 
+    /// Returns the input of the execution.
+    pub(crate) const fn input(&self) -> &Arc<BTreeMap<String, Value>> {
+        &self.input
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         match self.writes.get(key) {
             Some(write) => write.value.as_deref(),

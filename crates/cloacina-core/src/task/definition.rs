@@ -3,7 +3,15 @@
 use super::Task;
 
 /// A task that `#[task]` made: the type beside the function of the same name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a task",
+    label = "not a task",
+    note = "`#[task]` on a function makes a type of the function's name, which stands for the task"
+)]
 pub trait TaskDefinition {
+    /// What the function returns when all is well: `T` where it returns `Result<T, E>`.
+    type Output;
+
     /// The task's id.
     const ID: &'static str;
 

@@ -5,25 +5,33 @@ use std::time::Duration;
 
 /// Why a task failed, and what that means for its retries.
 ///
-/// Whatever implements `std::error::Error` turns into one with `?`, so a body may return `Result<_, TaskError>` and use what
-/// it likes inside. For that reason it is not itself a `std::error::Error`. A `String`, a `Box<dyn Error>` or an
-/// `anyhow::Error` is none either: `.map_err(TaskError::new)` turns it into one.
+/// Whatever becomes a `Box<dyn Error + Send + Sync>` becomes one with `?`: any `std::error::Error` that may cross threads,
+/// a text, an `anyhow::Error`. So a body may return `Result<_, TaskError>`, or a `Result` with any of those, and use what it
+/// likes inside. For that reason it is not itself a `std::error::Error`.
 ///
 /// ```
 /// use cloacina_core::TaskError;
 ///
 /// fn parse(text: &str) -> Result<u32, TaskError> {
+///     if text.is_empty() {
+///         return Err("there is nothing to parse".into());
+///     }
 ///     Ok(text.parse::<u32>()?)
 /// }
 /// let error = parse("x").unwrap_err();
 /// assert_eq!(error.to_string(), "invalid digit found in string");
+/// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
 /// assert!(TaskError::permanent("no such customer").is_permanent());
 /// ```
 #[derive(Debug)]
 pub struct TaskError {
     message: String,
     retry: Retry,
+    source: Option<Source>,
 }
+
+/// What an error was made of.
+type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Retry {
@@ -33,14 +41,16 @@ enum Retry {
 }
 
 impl TaskError {
-    /// Makes an error that is retried as the task's policy says.
+    /// Makes an error of anything that can be shown. It is retried as the task's policy says.
+    ///
+    /// An error is better turned into one with `?` or `from`: that keeps its causes.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), retry: Retry::ByPolicy }
+        Self { message: message.to_string(), retry: Retry::ByPolicy, source: None }
     }
 
-    /// Makes an error that is not retried, whatever the policy says.
-    pub fn permanent(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), retry: Retry::Never }
+    /// Makes an error, of a text or of another error, that is not retried, whatever the policy says.
+    pub fn permanent(error: impl Into<Self>) -> Self {
+        Self { retry: Retry::Never, ..error.into() }
     }
 
     /// Makes this error one that is retried after the given wait in place of the policy's, attempts permitting.
@@ -66,6 +76,14 @@ impl TaskError {
         &self.message
     }
 
+    /// Returns the error that it was made of, if it was one of that type. For a `retry_on` that decides by type.
+    ///
+    /// What an `anyhow::Error` holds is found if nothing was added to it.
+    #[must_use]
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.source.as_ref()?.downcast_ref()
+    }
+
     /// Reports whether it is never retried.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
@@ -86,9 +104,10 @@ impl fmt::Display for TaskError {
     }
 }
 
-impl<E: std::error::Error> From<E> for TaskError {
-    /// Keeps the error's text and those of its sources, joined by `: `; a text that repeats its source is kept once.
+impl<E: Into<Source>> From<E> for TaskError {
+    /// Keeps the error, its text and those of its sources, joined by `: `; a text that repeats its source is kept once.
     fn from(error: E) -> Self {
+        let error = error.into();
         let mut message = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -99,6 +118,6 @@ impl<E: std::error::Error> From<E> for TaskError {
             }
             source = cause.source();
         }
-        Self::new(message)
+        Self { message, retry: Retry::ByPolicy, source: Some(error) }
     }
 }

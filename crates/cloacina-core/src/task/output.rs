@@ -8,7 +8,12 @@ use super::TaskError;
 /// What a body comes to: its return value, or why it failed.
 pub type TaskOutput = Result<Option<Value>, TaskError>;
 
-/// What a task's body may return: `()`, or a `Result` with a value that can be serialised.
+/// What a body made by hand may return: `()`, or a `Result` with a value that can be serialised.
+#[diagnostic::on_unimplemented(
+    message = "the body of a task cannot return `{Self}`",
+    label = "neither `()` nor a `Result` with a value that can be serialised",
+    note = "return `Ok(value)` with an error type, such as `TaskError`"
+)]
 pub trait IntoTaskOutput: Send {
     /// Turns it into the value that is stored, or into the failure.
     ///
@@ -26,13 +31,17 @@ impl IntoTaskOutput for () {
 
 impl<T: Serialize + Send, E: Into<TaskError> + Send> IntoTaskOutput for Result<T, E> {
     fn into_task_output(self) -> TaskOutput {
-        let value = self.map_err(Into::into)?;
-        match serde_json::to_value(value) {
-            Ok(Value::Null) => Ok(None),
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(TaskError::permanent(format!(
-                "what the task returned cannot be written as JSON: {error}"
-            ))),
-        }
+        to_output(&self.map_err(Into::into)?)
+    }
+}
+
+/// Turns a returned value into what is stored; what is `null` as JSON is nothing.
+pub(super) fn to_output<T: Serialize>(value: &T) -> TaskOutput {
+    match serde_json::to_value(value) {
+        Ok(Value::Null) => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(error) => Err(TaskError::permanent(format!(
+            "what the task returned cannot be written as JSON: {error}"
+        ))),
     }
 }

@@ -6,7 +6,8 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, ReturnType};
 
 use super::parse::Function;
-use super::validate::{Argument, Retry, Task};
+use super::signature::{Argument, Returns};
+use super::validate::{Retry, Task};
 use crate::duration;
 use crate::rules::Rule;
 
@@ -49,7 +50,11 @@ fn implementation(
     let hidden = function.attrs.iter().filter(|attr| is_doc_hidden(attr));
     let doc =
         format!("Stands for the task [`{name}`](fn@{name}) in `dependencies` and in `workflow!`.");
-    let dependencies = &task.dependencies;
+    let dependencies = dependencies(name, task);
+    let output = match &task.signature.returns {
+        Returns::Unit | Returns::Result(None) => quote!(()),
+        Returns::Value(ty) | Returns::Result(Some(ty)) => quote!(#ty),
+    };
     let rule_tasks = task.trigger_rules.map(Rule::tasks).unwrap_or_default();
     quote! {
         #(#cfgs)*
@@ -63,10 +68,13 @@ fn implementation(
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloacina_core::TaskDefinition for #name {
+            type Output = #output;
+
             const ID: &'static str = #id;
+
             const META: ::cloacina_core::TaskMeta = ::cloacina_core::TaskMeta {
                 id: Self::ID,
-                dependencies: &[#(#dependencies),*],
+                dependencies: #dependencies,
                 rule_tasks: &[#(#rule_tasks),*],
                 fingerprint: #fingerprint,
             };
@@ -78,11 +86,30 @@ fn implementation(
     }
 }
 
+/// Returns the expression of the ids on which the task depends: those that were given, and those that its arguments imply.
+fn dependencies(name: &Ident, task: &Task<'_>) -> TokenStream {
+    let given = &task.dependencies;
+    let values = task.signature.values();
+    if values.is_empty() {
+        return quote!(&[#(#given),*]);
+    }
+    let taken = values.into_iter().map(
+        |ty| quote_spanned!(ty.span()=> <#ty as ::cloacina_core::TaskArgument<#name>>::DEPENDENCY),
+    );
+    quote!({
+        const GIVEN: &[&::core::primitive::str] = &[#(#given),*];
+        const TAKEN: &[::core::option::Option<&::core::primitive::str>] = &[#(#taken),*];
+        &::cloacina_core::__private::joined::<
+            { ::cloacina_core::__private::joined_len(GIVEN, TAKEN) }
+        >(GIVEN, TAKEN)
+    })
+}
+
 /// Returns the expression that makes the task.
 fn build(function: &Function, task: &Task<'_>) -> TokenStream {
     let meta = quote!(<Self as ::cloacina_core::TaskDefinition>::META);
-    let mut built = constructor(function, task, &meta);
-    if !task.dependencies.is_empty() {
+    let mut built = constructor(function, task);
+    if !task.dependencies.is_empty() || !task.signature.values().is_empty() {
         built.extend(quote!(.depends_on(#meta.dependencies.iter().copied())));
     }
     if let Some(retry) = &task.retry {
@@ -96,40 +123,88 @@ fn build(function: &Function, task: &Task<'_>) -> TokenStream {
     if let Some(rule) = task.trigger_rules {
         built.extend(quote!(.trigger_rules(#rule)));
     }
-    quote!(#built.fingerprint(#meta.fingerprint))
+    let built = quote!(#built.fingerprint(#meta.fingerprint));
+    task.signature.values().into_iter().fold(built, |built, ty| {
+        quote_spanned!(ty.span()=> <#ty as ::cloacina_core::TaskArgument<Self>>::declare(#built))
+    })
 }
 
-/// Returns the call of `Task::new` or `Task::blocking`. Its spans make rustc point at the function's result and at its
-/// arguments when a type does not fit.
-fn constructor(function: &Function, task: &Task<'_>, meta: &TokenStream) -> TokenStream {
+/// Returns the call that makes a task of a closure, which calls the function. Its spans make rustc point at the function's
+/// result and at its arguments when a type does not fit.
+fn constructor(function: &Function, task: &Task<'_>) -> TokenStream {
     let name = &function.sig.ident;
-    let at = |span: Span| Span::mixed_site().located_at(span);
-    let result = at(match &function.sig.output {
-        ReturnType::Default => name.span(),
-        ReturnType::Type(_, ty) => ty.span(),
-    });
-    let run = Ident::new("_run", Span::mixed_site());
+    let result = match &function.sig.output {
+        ReturnType::Default => at(name.span()),
+        ReturnType::Type(_, ty) => at(ty.span()),
+    };
+    let run = Ident::new("run", Span::mixed_site());
     let mut context = Ident::new("context", Span::mixed_site());
+    let mut takes = TokenStream::new();
     let mut values = Vec::new();
-    for argument in &task.arguments {
+    for (place, argument) in task.signature.arguments.iter().enumerate() {
         match argument {
             Argument::Context(ty) => {
                 context.set_span(at(ty.span()));
                 values.push(context.clone());
             }
+            Argument::Value(ty) => {
+                let value = Ident::new(&format!("argument_{place}"), at(ty.span()));
+                takes.extend(quote_spanned! {at(ty.span())=>
+                    let #value = <#ty as ::cloacina_core::TaskArgument<Self>>::take(#run)?;
+                });
+                values.push(value);
+            }
         }
     }
-    let call = quote_spanned!(result=> #name(#(#values),*));
+    let wait = (!task.blocking).then(|| quote_spanned!(result=> .await));
+    let mut called = name.clone();
+    called.set_span(name.span().located_at(result));
+    let call = quote_spanned!(result=> #called(#(#values),*) #wait);
+    let output = match &task.signature.returns {
+        Returns::Unit | Returns::Value(_) => {
+            quote_spanned!(result=> ::cloacina_core::__private::value::<Self>(#call))
+        }
+        Returns::Result(_) => {
+            quote_spanned!(result=> ::cloacina_core::__private::result::<Self, _>(#call))
+        }
+    };
+    let guard = guard(name, &task.signature.returns);
     if task.blocking {
         return quote_spanned! {result=>
-            ::cloacina_core::Task::blocking(#meta.id, |#context, #run| #call)
+            ::cloacina_core::__private::blocking(Self::ID, |#context, #run| {
+                #guard
+                #takes
+                #output
+            })
         };
     }
     quote_spanned! {result=>
-        ::cloacina_core::Task::new(#meta.id, |#context, #run| {
-            ::std::boxed::Box::pin(async move { #call.await })
+        ::cloacina_core::__private::asynchronous(Self::ID, |#context, #run| {
+            #guard
+            ::std::boxed::Box::pin(async move {
+                #takes
+                #output
+            })
         })
     }
+}
+
+/// Returns the check that what looks like a value is no `Result` under another name: its error would pass for a value.
+fn guard(name: &Ident, returns: &Returns<'_>) -> TokenStream {
+    let Returns::Value(ty) = returns else { return TokenStream::new() };
+    let text =
+        format!("task `{name}` returns a `Result` under another name: write it as `Result<..>`");
+    quote_spanned! {ty.span()=>
+        const _: () = {
+            #[allow(unused_imports)]
+            use ::cloacina_core::__private::IsNoResult as _;
+            ::core::assert!(!::cloacina_core::__private::Returned::<#ty>::IS_RESULT, #text);
+        };
+    }
+}
+
+fn at(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
 }
 
 /// Returns the expression that makes the retry policy, with the calls for what was given only.

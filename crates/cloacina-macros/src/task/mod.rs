@@ -2,6 +2,7 @@
 
 mod expand;
 mod parse;
+mod signature;
 mod validate;
 
 #[cfg(test)]

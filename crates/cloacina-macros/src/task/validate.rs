@@ -1,14 +1,14 @@
-//! What is meant: values in range, names that exist, keys that go together, and a signature that can be called.
+//! What is meant: values in range, names that exist, and keys that go together.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
-use syn::{ExprPath, FnArg, Lit, LitInt, LitStr, Safety, Type};
+use syn::{ExprPath, Lit, LitInt, LitStr};
 
 use super::parse::{Function, Options};
+use super::signature::{self, Signature};
 use crate::errors::Errors;
 use crate::keyed::{self, Arg};
 use crate::reference::TaskRef;
@@ -34,7 +34,7 @@ pub(super) struct Task<'a> {
     pub(super) retry: Option<Retry<'a>>,
     pub(super) timeout: Option<Duration>,
     pub(super) trigger_rules: Option<&'a Rule>,
-    pub(super) arguments: Vec<Argument<'a>>,
+    pub(super) signature: Signature<'a>,
     pub(super) blocking: bool,
 }
 
@@ -55,12 +55,6 @@ pub(super) struct Backoff {
     pub(super) factor: Option<f64>,
 }
 
-/// What the function takes, in order. Further kinds are recognised by their type.
-pub(super) enum Argument<'a> {
-    /// `&mut Context<..>`, with its type.
-    Context(&'a Type),
-}
-
 /// Checks the attribute and the function; mistakes go to `errors`, and what is in order is returned.
 pub(super) fn task<'a>(
     options: &'a Options,
@@ -68,14 +62,14 @@ pub(super) fn task<'a>(
     errors: &mut Errors,
 ) -> Task<'a> {
     let id = id(options, function, errors);
-    let arguments = signature(options, function, errors);
+    let signature = signature::check(options, function, errors);
     Task {
         dependencies: dependencies(&id, options, function, errors),
         retry: retry(options, errors),
         timeout: period(options.timeout.as_ref(), errors),
         trigger_rules: options.trigger_rules.as_ref(),
         blocking: options.key("blocking").is_some(),
-        arguments,
+        signature,
         id,
     }
 }
@@ -243,85 +237,4 @@ fn choice(
         errors.at(given.value.span(), suggest::unknown(&what, &text, &allowed));
     }
     known.map(|(_, variant)| *variant)
-}
-
-/// Checks that the generated code can call the function, and returns what it takes.
-fn signature<'a>(
-    options: &Options,
-    function: &'a Function,
-    errors: &mut Errors,
-) -> Vec<Argument<'a>> {
-    let sig = &function.sig;
-    let name = &sig.ident;
-    match (&sig.asyncness, options.key("blocking")) {
-        (Some(token), Some(_)) => {
-            let text = format!("task `{name}` is `blocking`, so it must be a plain `fn`");
-            errors.at(token.span, text);
-        }
-        (None, None) => {
-            let text = format!(
-                "task `{name}` must be an `async fn`; a plain `fn` takes `#[task(blocking)]`"
-            );
-            errors.at(sig.fn_token.span, text);
-        }
-        _ => {}
-    }
-    if !sig.generics.params.is_empty() {
-        errors.on(&sig.generics, format!("task `{name}` cannot have generic parameters"));
-    }
-    if let Some(clause) = &sig.generics.where_clause {
-        errors.on(clause, format!("task `{name}` cannot have a `where` clause"));
-    }
-    if let Safety::Unsafe(token) = &sig.safety {
-        errors.at(token.span, format!("task `{name}` cannot be `unsafe`"));
-    }
-    if let Some(variadic) = &sig.variadic {
-        errors.on(variadic, format!("task `{name}` cannot be variadic"));
-    }
-    if !function.has_body {
-        errors.at(name.span(), format!("task `{name}` has no body"));
-    }
-    arguments(function, errors)
-}
-
-fn arguments<'a>(function: &'a Function, errors: &mut Errors) -> Vec<Argument<'a>> {
-    let sig = &function.sig;
-    let name = &sig.ident;
-    let mut arguments = Vec::new();
-    for (index, argument) in sig.inputs.iter().enumerate() {
-        match argument {
-            FnArg::Receiver(receiver) => {
-                let text = format!(
-                    "task `{name}` cannot take `self`: a task is a function of its own, not a method"
-                );
-                errors.on(receiver, text);
-            }
-            FnArg::Typed(typed) if index > 0 => {
-                let text = format!("task `{name}` takes one argument, `&mut Context<..>`");
-                errors.on(typed, text);
-            }
-            FnArg::Typed(typed) if is_context(&typed.ty) => {
-                arguments.push(Argument::Context(&typed.ty));
-            }
-            FnArg::Typed(typed) => {
-                let text = format!("task `{name}` takes `&mut Context<..>`");
-                errors.on(&typed.ty, text);
-            }
-        }
-    }
-    if sig.inputs.is_empty() && sig.variadic.is_none() {
-        let text = format!("task `{name}` takes one argument, `&mut Context<..>`");
-        errors.at(sig.paren_token.span.span(), text);
-    }
-    arguments
-}
-
-/// Tells whether a type is a mutable reference. What it refers to is rustc's to check: it may be an alias.
-fn is_context(ty: &Type) -> bool {
-    match ty {
-        Type::Reference(reference) => reference.mutability.is_some(),
-        Type::Group(group) => is_context(&group.elem),
-        Type::Paren(paren) => is_context(&paren.elem),
-        _ => false,
-    }
 }

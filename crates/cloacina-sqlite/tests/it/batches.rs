@@ -93,6 +93,7 @@ fn trying(id: ExecutionId, owner: WorkerId) -> Vec<Checkpoint> {
         attempt: 2,
         started: Instant::now(),
         company: Company::Alone,
+        progress: None,
     };
     let with = |events| Checkpoint { events, ..checkpoint(id, owner, 1) };
     vec![

@@ -34,6 +34,7 @@ async fn a_closed_handle_is_proven_dead_at_once() {
         attempt: 1,
         started: Instant::now(),
         company: Company::Alone,
+        progress: None,
     };
     let starts = vec![start("ended"), start("running")];
     commit(&dead, cloacina_core::backend::Checkpoint { starts, ..checkpoint(id, victim, 1) }).await;

@@ -38,7 +38,7 @@ async fn a_new_file_is_marked_and_durable() {
     assert_eq!(folder_of(&path), ["app.db"], "the log is gone after a clean end");
     let mut connection = raw(&path).await;
     assert_eq!(number(&mut connection, "PRAGMA application_id").await, 0x436c_6f61);
-    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 1);
+    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 2);
     let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
     assert_eq!(number(&mut connection, tables).await, 6);
     let strict = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict";
@@ -107,6 +107,23 @@ async fn a_database_that_another_program_is_writing_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date_with_what_it_holds() {
+    let (_folder, path) = place();
+    let mut connection = raw(&path).await;
+    let first = include_str!("../../migrations/0001_initial.sql");
+    connection.execute(sqlx::AssertSqlSafe(first)).await.unwrap();
+    let marks = "PRAGMA application_id = 0x436c6f61; PRAGMA user_version = 1;";
+    connection.execute(marks).await.unwrap();
+    connection.close().await.unwrap();
+    let backend = open(&path).await;
+    let worker = worker(&backend, LONG).await;
+    submit(&backend, new_execution(Some(worker))).await;
+    backend.close().await;
+    let mut connection = raw(&path).await;
+    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 2);
+}
+
+#[tokio::test]
 async fn a_newer_version_is_left_alone() {
     let (_folder, path) = place();
     open(&path).await.close().await;
@@ -114,7 +131,7 @@ async fn a_newer_version_is_left_alone() {
     connection.execute("PRAGMA user_version = 7").await.unwrap();
     connection.close().await.unwrap();
     let text = untouched(&path).await;
-    assert!(text.contains("version 7") && text.contains("up to 1"), "{text}");
+    assert!(text.contains("version 7") && text.contains("up to 2"), "{text}");
 }
 
 #[tokio::test]

@@ -223,6 +223,40 @@ pub async fn checkpoint_start_is_on_record(fx: &Fixture) {
     assert_eq!((&row.error, row.ended_at, row.retry_at), (&None, None, None), "it has ended");
 }
 
+/// Catches progress that stays as it was, that a start without any takes away, or that ends and restarts the attempt.
+pub async fn checkpoint_start_on_record_takes_its_progress(fx: &Fixture) {
+    let me = fx.worker().await;
+    let id = fx.submit_owned(me).await;
+    let told = async |progress: Option<&str>| {
+        let mut start = attempt_start("load", 1);
+        start.progress = progress.map(Into::into);
+        fx.committed(checkpoint(id, me, 1).start(start)).await;
+        let attempts = fx.load(id).await.attempts;
+        let [row] = attempts.as_slice() else { panic!("one attempt has {} rows", attempts.len()) };
+        assert_eq!(row.state, AttemptState::Running, "progress ends nothing");
+        (row.progress.clone(), row.started_at)
+    };
+    let (none, began) = told(None).await;
+    assert_eq!(none, None, "progress before any was told");
+    fx.let_pass(Duration::from_millis(10)).await;
+    for (progress, expected) in [(Some("1 of 2"), "1 of 2"), (None, "1 of 2"), (Some("äß"), "äß")]
+    {
+        assert_eq!(told(progress).await, (Some(expected.to_owned()), began), "told {progress:?}");
+    }
+}
+
+/// Catches progress that arrives after the end of its attempt and changes it, or makes it run again.
+pub async fn checkpoint_progress_of_an_ended_attempt_is_ignored(fx: &Fixture) {
+    let me = fx.worker().await;
+    let id = fx.submit_owned(me).await;
+    fx.committed(checkpoint(id, me, 1).failure(attempt_failure("load", 1, "no route"))).await;
+    let before = fx.load(id).await.attempts;
+    let mut start = attempt_start("load", 1);
+    start.progress = Some("1 of 2".into());
+    fx.committed(checkpoint(id, me, 1).start(start)).await;
+    assert_eq!(fx.load(id).await.attempts, before, "an attempt that ended");
+}
+
 /// Catches a failure that leaves its start running, makes a second row, or forgets its company.
 pub async fn checkpoint_failure_ends_the_attempt_on_record(fx: &Fixture) {
     let me = fx.worker().await;

@@ -265,7 +265,7 @@ impl From<TaskEndBuilder> for TaskEnd {
 #[must_use]
 pub fn attempt_start(task: impl Into<TaskId>, attempt: u32) -> AttemptStart {
     let company = Company::Shared;
-    AttemptStart { task: task.into(), attempt, started: Instant::now(), company }
+    AttemptStart { task: task.into(), attempt, started: Instant::now(), company, progress: None }
 }
 
 /// Makes a failed attempt that is followed by another one minute later.

@@ -64,6 +64,8 @@ macro_rules! for_each_case {
             checkpoint_of_a_paused_execution_is_committed,
             checkpoint_lifts_suspicion_only_when_asked,
             checkpoint_start_is_on_record,
+            checkpoint_start_on_record_takes_its_progress,
+            checkpoint_progress_of_an_ended_attempt_is_ignored,
             checkpoint_failure_ends_the_attempt_on_record,
             checkpoint_failure_tells_when_the_next_attempt_is_due,
             checkpoint_times_keep_their_distances,

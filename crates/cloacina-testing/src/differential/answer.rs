@@ -140,10 +140,11 @@ fn task(text: &mut String, task: &TaskRecord) {
 }
 
 fn attempt(text: &mut String, attempt: &AttemptRecord) {
-    let AttemptRecord { task, attempt: number, epoch, state, company, error, .. } = attempt;
+    let AttemptRecord { task, attempt: number, epoch, state, company, error, progress, .. } =
+        attempt;
     let (ended, retry) = (attempt.ended_at.is_some(), attempt.retry_at.is_some());
     let new = format!(
-        "  attempt {task:?} {number} {epoch} {state:?} {company:?} {error:?} ended {ended} \
+        "  attempt {task:?} {number} {epoch} {state:?} {company:?} {error:?} {progress:?} ended {ended} \
          retry {retry}"
     );
     line(text, &new);

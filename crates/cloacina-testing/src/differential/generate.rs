@@ -248,6 +248,7 @@ impl World {
         if self.chance(25) {
             let mut start = attempt_start(self.task().0, self.rng.u32(1..4));
             start.company = self.company();
+            start.progress = self.chance(50).then(|| self.rng.u32(..9).to_string().into());
             step = step.start(start);
         }
         if self.chance(25) {

@@ -10,6 +10,7 @@
 #[macro_use]
 mod registry;
 
+mod arguments;
 mod bodies;
 mod cancel;
 mod crash;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 use crate::conformance::{Harness, PATIENCE};
 
+pub use arguments::*;
 pub use cancel::*;
 pub use crash::*;
 pub use fixture::{Executor, ExecutorBuilder, ExecutorFixture, Process};

@@ -5,6 +5,13 @@
 macro_rules! for_each_executor_case {
     ([$($callback:tt)+] $($args:tt)*) => {
         $($callback)+ { $($args)*
+            outputs_reach_their_tasks_across_a_crash,
+            outputs_reach_their_tasks_in_a_repeated_execution,
+            a_task_fails_for_good_without_an_output_that_it_takes,
+            an_input_that_a_task_cannot_take_is_refused,
+            an_executor_without_the_state_of_its_tasks_is_not_built,
+            progress_is_shown_while_the_task_runs,
+            state_is_shared_by_the_tasks_of_an_executor,
             a_cancelled_execution_starts_nothing_more,
             cancelling_tells_the_running_bodies_and_then_drops_them,
             a_cancel_keeps_what_was_committed,

@@ -159,6 +159,7 @@ impl State {
             state: AttemptState::Failed,
             company: Company::Shared,
             error: Some(failure.error.clone()),
+            progress: None,
             started_at: self.time_of(failure.started),
             ended_at: Some(ended_at),
             retry_at: Some(later(ended_at, failure.retry_in)),
@@ -192,7 +193,7 @@ impl Execution {
         let row = self.attempts.entry(key).or_insert_with(|| failed.clone());
         if row.state == AttemptState::Running {
             let (company, started_at) = (row.company, row.started_at);
-            *row = AttemptRecord { company, started_at, ..failed };
+            *row = AttemptRecord { company, started_at, progress: row.progress.take(), ..failed };
         }
     }
 }

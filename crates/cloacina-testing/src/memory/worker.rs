@@ -104,19 +104,23 @@ impl Execution {
         }
     }
 
-    /// Records that an attempt runs, unless it is on record already.
+    /// Records that an attempt runs; of one that is on record already, how far it has come.
     pub(super) fn begin(&mut self, start: &AttemptStart, epoch: u64, started_at: DateTime<Utc>) {
         let key = (start.task.clone(), start.attempt, epoch);
-        self.attempts.entry(key).or_insert_with(|| AttemptRecord {
+        let row = self.attempts.entry(key).or_insert_with(|| AttemptRecord {
             task: start.task.clone(),
             attempt: start.attempt,
             epoch,
             state: AttemptState::Running,
             company: start.company,
             error: None,
+            progress: None,
             started_at,
             ended_at: None,
             retry_at: None,
         });
+        if let (AttemptState::Running, Some(progress)) = (row.state, &start.progress) {
+            row.progress = Some(progress.to_string());
+        }
     }
 }

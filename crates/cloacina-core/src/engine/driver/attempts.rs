@@ -1,24 +1,31 @@
 //! Attempts: starting them, and looking after those that take their time.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::timers::Timer;
-use super::{Driver, End, Ongoing};
-use crate::backend::{AttemptStart, Checkpoint, Company};
+use super::{Driver, End, Noted, Ongoing};
+use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
 use crate::engine::attempt::{self, Attempt};
 use crate::state::{ContextView, Event};
+use crate::task::{Signs, Upstream};
 
 impl Driver {
-    pub(super) fn start(&mut self, ordinal: u32, attempt: u32, view: ContextView) {
+    pub(super) fn start(
+        &mut self,
+        ordinal: u32,
+        attempt: u32,
+        view: ContextView,
+        upstream: Arc<[Upstream]>,
+    ) {
         self.serial += 1;
         let serial = self.serial;
         let workflow = self.state.workflow().clone();
         let timeout = workflow.task_at(ordinal).timeout.unwrap_or(self.engine.config.task_timeout);
         let cancellation = CancellationToken::new();
-        let started = Arc::new(OnceLock::new());
+        let signs: Arc<Signs> = Arc::default();
         let on_record = self.suspects.company(&self.engine.config);
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
         let grace = self.engine.config.cancel_grace * 2;
@@ -28,9 +35,9 @@ impl Driver {
             serial,
             attempt,
             cancellation: cancellation.clone(),
-            started: Arc::clone(&started),
+            signs: Arc::clone(&signs),
             timeout,
-            noted: on_record.is_some(),
+            noted: on_record.map(|_| Noted { progress: None }),
         };
         self.ongoing.insert(ordinal, ongoing);
         let attempt = Attempt {
@@ -43,13 +50,14 @@ impl Driver {
             attempt,
             serial,
             view,
+            upstream,
             on_record,
             announce,
             timeout,
             cancellation,
             halt: self.halt.clone(),
             held_back: Arc::clone(&self.held_back),
-            started,
+            signs,
             mailbox: self.to_self.clone(),
         };
         self.engine.tracker.spawn(attempt.run());
@@ -64,24 +72,32 @@ impl Driver {
         known
     }
 
-    /// Looks after an attempt that takes its time: puts its start on record, and gives it up when it neither ended nor
-    /// reacted to its timeout, which is what a body that blocks its thread does.
+    /// Looks after an attempt that takes its time: puts its start and its progress on record, and gives it up when it
+    /// neither ended nor reacted to its timeout, which is what a body that blocks its thread does.
     pub(super) fn watch(&mut self, ordinal: u32, serial: u64) -> Option<End> {
         let task = self.state.workflow().task_at(ordinal).id().clone();
         let beat = self.engine.beat();
         let grace = self.engine.config.cancel_grace * 2;
         let ongoing = self.ongoing.get_mut(&ordinal).filter(|one| one.serial == serial)?;
-        let Some(&started) = ongoing.started.get() else {
+        let Some(&started) = ongoing.signs.started.get() else {
             let again = beat.min(ongoing.timeout + grace);
             self.timers.add(Instant::now() + again, Timer::Watch { ordinal, serial });
             return None;
         };
         let give_up = started + ongoing.timeout + grace;
-        if Instant::now() < give_up {
-            self.timers.add(give_up, Timer::Watch { ordinal, serial });
-            if !std::mem::replace(&mut ongoing.noted, true) {
-                let attempt = ongoing.attempt;
-                let start = AttemptStart { task, attempt, started, company: Company::Shared };
+        let now = Instant::now();
+        if now < give_up {
+            self.timers.add(give_up.min(now + beat), Timer::Watch { ordinal, serial });
+            let noted = Some(Noted { progress: ongoing.signs.progress() });
+            if ongoing.noted != noted {
+                let start = AttemptStart {
+                    task,
+                    attempt: ongoing.attempt,
+                    started,
+                    company: Company::Shared,
+                    progress: noted.as_ref().and_then(|noted| noted.progress.clone()),
+                };
+                ongoing.noted = noted;
                 let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
                 // Nobody waits for it: it only lets other processes see what runs.
                 drop(self.engine.committer.checkpoint(checkpoint));
@@ -94,6 +110,27 @@ impl Driver {
         let result = attempt::failure(attempt::timed_out(timeout));
         let ended = Instant::now();
         self.apply(Event::AttemptEnded { ordinal, started, ended, result })
+    }
+
+    /// Describes the attempts whose bodies run, as their records would.
+    pub(super) fn running_attempts(&self) -> Vec<AttemptRecord> {
+        let workflow = self.state.workflow();
+        let running = self.ongoing.iter().filter_map(|(&ordinal, ongoing)| {
+            let started = *ongoing.signs.started.get()?;
+            Some(AttemptRecord {
+                task: workflow.task_at(ordinal).id().clone(),
+                attempt: ongoing.attempt,
+                epoch: self.epoch,
+                state: AttemptState::Running,
+                company: Company::Shared,
+                error: None,
+                progress: ongoing.signs.progress().map(|text| text.to_string()),
+                started_at: self.stamp(started),
+                ended_at: None,
+                retry_at: None,
+            })
+        });
+        running.collect()
     }
 
     pub(super) fn stop_attempts(&mut self) {

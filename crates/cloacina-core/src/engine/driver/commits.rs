@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -87,14 +88,7 @@ impl Driver {
 
     /// Notes what is about to be committed, so that a waiter need not read it back.
     pub(super) fn keep(&mut self, tasks: &[TaskEnd]) {
-        let (time, instant) = self.anchor;
-        let stamp = |at: Instant| {
-            // One of the two is zero.
-            let (after, before) =
-                (at.saturating_duration_since(instant), instant.saturating_duration_since(at));
-            time + after - before
-        };
-        self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
+        let records = tasks.iter().map(|end| TaskRecord {
             task: end.task.clone(),
             ordinal: end.ordinal,
             state: end.state,
@@ -103,9 +97,20 @@ impl Driver {
             output: end.output.clone(),
             error: end.error.clone(),
             skip: end.skip.clone(),
-            started_at: stamp(end.started),
-            ended_at: stamp(end.ended),
-        }));
+            started_at: self.stamp(end.started),
+            ended_at: self.stamp(end.ended),
+        });
+        let records: Vec<_> = records.collect();
+        self.snapshot.tasks.extend(records);
+    }
+
+    /// Puts a moment of this process on the store's clock.
+    pub(super) fn stamp(&self, at: Instant) -> DateTime<Utc> {
+        let (time, instant) = self.anchor;
+        // One of the two is zero.
+        let after = at.saturating_duration_since(instant);
+        let before = instant.saturating_duration_since(at);
+        time + after - before
     }
 
     /// Ends the time alone of an attempt once nothing of it is left to be committed.

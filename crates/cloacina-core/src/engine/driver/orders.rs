@@ -26,7 +26,7 @@ impl Driver {
                 self.pause()
             }
             Order::HandOverIfIdle => {
-                let started = self.ongoing.values().any(|one| one.started.get().is_some());
+                let started = self.ongoing.values().any(|one| one.signs.started.get().is_some());
                 if started || self.commit.is_some() {
                     return None;
                 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::reference::{Outcome as Expected, Plan, attempt, perform};
 use super::*;
+use crate::NotCompleted;
 use crate::backend::NewEvent;
+use crate::task::Upstream;
 
 /// What one step of the world is.
 #[derive(Debug, Clone, Copy)]
@@ -233,7 +235,9 @@ impl<'a> World<'a> {
         let changes = values.into_changes(context);
         let text = serde_json::to_string(&changes).unwrap();
         let changes_json = (!changes.is_empty()).then(|| JsonText::new(text));
-        AttemptResult::Success { changes, changes_json, output: None }
+        // Every second task returns something.
+        let output = ordinal.is_multiple_of(2).then(|| JsonText::new(ordinal.to_string()));
+        AttemptResult::Success { changes, changes_json, output }
     }
 
     fn plan(&self, ordinal: u32) -> &'a Plan {
@@ -246,8 +250,9 @@ impl<'a> World<'a> {
         assert_eq!(invariants::violation(&self.state), None);
         for command in commands {
             match command {
-                Command::Start { ordinal, attempt, context } => {
-                    self.start(ordinal, attempt, context)
+                Command::Start { ordinal, attempt, context, upstream } => {
+                    self.check_upstream(ordinal, &upstream);
+                    self.start(ordinal, attempt, context);
                 }
                 Command::WaitForRetry { ordinal, .. } => {
                     let id = &self.plan(ordinal).name;
@@ -268,6 +273,28 @@ impl<'a> World<'a> {
                     self.ended = true;
                 }
             }
+        }
+    }
+
+    /// Checks that a body is told what is on record of its dependencies.
+    fn check_upstream(&self, ordinal: u32, upstream: &[Upstream]) {
+        let dependencies = self.workflow.task_at(ordinal).dependencies();
+        let told: Vec<_> = upstream.iter().map(|one| one.task.clone()).collect();
+        assert_eq!(told, dependencies, "the dependencies of {ordinal}");
+        for Upstream { task, ended } in upstream {
+            let row = &self.rows[task.as_str()];
+            let expected = match row.state {
+                TaskState::Completed => Ok(row.output.clone()),
+                TaskState::Skipped => {
+                    let reason = row.skip.clone().unwrap();
+                    Err(NotCompleted::Skipped { task: task.clone(), reason })
+                }
+                _ => {
+                    let error = row.error.clone().unwrap();
+                    Err(NotCompleted::Failed { task: task.clone(), error })
+                }
+            };
+            assert_eq!(*ended, expected, "what {ordinal} is told of {task}");
         }
     }
 
@@ -355,7 +382,8 @@ impl<'a> World<'a> {
         let text = row.changes.as_ref().map_or("{}", JsonText::as_str);
         let outcome = match row.state {
             TaskState::Completed => {
-                Outcome::Completed { changes: serde_json::from_str(text).unwrap() }
+                let changes = serde_json::from_str(text).unwrap();
+                Outcome::Completed { changes, output: row.output.clone() }
             }
             TaskState::Failed => Outcome::Failed { error: row.error.clone().unwrap() },
             TaskState::Skipped => Outcome::Skipped(row.skip.clone().unwrap()),

@@ -179,7 +179,6 @@ fn dependencies_that_make_no_sense_are_refused() {
 
 #[test]
 fn functions_that_cannot_be_called_are_refused() {
-    let one = "task `f` takes one argument, `&mut Context<..>`";
     let cases = [
         (
             "",
@@ -208,10 +207,16 @@ fn functions_that_cannot_be_called_are_refused() {
         ),
         ("", "async unsafe fn f(c: &mut C) {}", "unsafe: task `f` cannot be `unsafe`".to_owned()),
         ("", "async fn f(c: &mut C);", "f: task `f` has no body".to_owned()),
-        ("", "async fn f() {}", format!("(): {one}")),
-        ("", "async fn f(c: &mut C, d: u8) {}", format!("d: u8: {one}")),
-        ("", "async fn f(c: C) {}", "C: task `f` takes `&mut Context<..>`".to_owned()),
-        ("", "async fn f(c: &C) {}", "&C: task `f` takes `&mut Context<..>`".to_owned()),
+        (
+            "",
+            "async fn f(c: &mut C, n: N, d: &D) {}",
+            "&D: task `f` takes its context twice; all else is taken by value".to_owned(),
+        ),
+        (
+            "",
+            "async fn f(c: impl C) {}",
+            "impl C: task `f` cannot have generic parameters".to_owned(),
+        ),
         (
             "",
             "async fn f(&self) {}",
@@ -227,13 +232,29 @@ fn functions_that_cannot_be_called_are_refused() {
 }
 
 #[test]
+fn results_that_cannot_be_stored_are_refused() {
+    for (returned, mistake) in [
+        ("!", "has to return"),
+        ("impl Serialize", "has to name the type that it returns, for those who take it"),
+        ("Result<Vec<impl S>, E>", "has to name the type that it returns, for those who take it"),
+        ("&str", "has to return what it owns, since it is stored"),
+        ("Result<Cow<'_, str>, E>", "has to return what it owns, since it is stored"),
+        ("(u8, &'static str, &[u8])", "has to return what it owns, since it is stored"),
+    ] {
+        let item = format!("async fn f() -> {returned} {{}}");
+        function_fails("", &item, &[&format!("{returned}: task `f` {mistake}")]);
+    }
+    assert_eq!(read("", "async fn f() -> (&'static str, Cow<'static, str>) {}").1, [""; 0]);
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let keys = keys();
     let unknown =
         format!("timout: unknown key `timout`, expected one of {keys}; did you mean `timeout`?");
     let options = "timout = \"1s\", id = 3, dependencies = [4, f], retry_delay_ms = 5, \
                    trigger_rules = any(all_done(), task_failed(6)), timeout = \"1\"";
-    let item = "fn f<T>(c: C, d: D) {}";
+    let item = "fn f<T>(c: &C, d: &D) -> &str {}";
     let mut expected = vec![
         unknown.as_str(),
         "3: key `id` takes a text in quotes",
@@ -242,8 +263,8 @@ fn all_mistakes_are_reported_at_once() {
         "6: `task_failed` takes the path of a task, or its id in quotes",
         "fn: task `f` must be an `async fn`; a plain `fn` takes `#[task(blocking)]`",
         "<T>: task `f` cannot have generic parameters",
-        "C: task `f` takes `&mut Context<..>`",
-        "d: D: task `f` takes one argument, `&mut Context<..>`",
+        "&D: task `f` takes its context twice; all else is taken by value",
+        "&str: task `f` has to return what it owns, since it is stored",
         "f: task `f` depends on itself",
         "retry_delay_ms: `retry_delay_ms` needs `retry_attempts`",
         "\"1\": malformed duration `1`: `1` has no unit, expected one of `ms`, `s`, `m`, `h`; \

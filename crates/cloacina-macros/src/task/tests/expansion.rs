@@ -10,7 +10,7 @@ use crate::fingerprint::fingerprint;
 #[test]
 fn a_plain_task_expands_to_function_type_and_definition() {
     let code = quote!(
-        async fn extract(context: &mut Context<Value>) -> R {
+        async fn extract(context: &mut Context<Value>) -> io::Result {
             body()
         }
     );
@@ -29,7 +29,10 @@ fn a_plain_task_expands_to_function_type_and_definition() {
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloacina_core::TaskDefinition for extract {
+            type Output = ();
+
             const ID: &'static str = "extract";
+
             const META: ::cloacina_core::TaskMeta = ::cloacina_core::TaskMeta {
                 id: Self::ID,
                 dependencies: &[],
@@ -38,8 +41,10 @@ fn a_plain_task_expands_to_function_type_and_definition() {
             };
 
             fn task() -> ::cloacina_core::Task {
-                ::cloacina_core::Task::new(#meta.id, |context, _run| {
-                    ::std::boxed::Box::pin(async move { extract(context).await })
+                ::cloacina_core::__private::asynchronous(Self::ID, |context, run| {
+                    ::std::boxed::Box::pin(async move {
+                        ::cloacina_core::__private::result::<Self, _>(extract(context).await)
+                    })
                 })
                 .fingerprint(#meta.fingerprint)
             }
@@ -51,9 +56,43 @@ fn a_plain_task_expands_to_function_type_and_definition() {
 #[test]
 fn a_blocking_task_calls_its_function_directly() {
     let output = output("blocking", "fn f(c: &mut Context<Value>) {}");
-    let meta = "<Selfas::cloacina_core::TaskDefinition>::META";
-    let call = format!("::cloacina_core::Task::blocking({meta}.id,|context,_run|f(context))");
-    assert!(output.contains(&call), "{output}");
+    let call =
+        "blocking(Self::ID,|context,run|{::cloacina_core::__private::value::<Self>(f(context))})";
+    assert!(output.contains(call), "{output}");
+}
+
+#[test]
+fn arguments_are_taken_in_their_order() {
+    let output = output("", "async fn f(Input(a): Input<A>, c: &Context, mut b: b::Output<x>) {}");
+    let take = |n: usize, ty: &str| {
+        format!("letargument_{n}=<{ty}as::cloacina_core::TaskArgument<Self>>::take(run)?;")
+    };
+    let taken = format!("{}{}", take(0, "Input<A>"), take(2, "b::Output<x>"));
+    assert!(output.contains(&taken), "{output}");
+    assert!(output.contains("f(argument_0,context,argument_2).await"), "{output}");
+    for ty in ["Input<A>", "b::Output<x>"] {
+        let declared = format!("<{ty}as::cloacina_core::TaskArgument<Self>>::declare(");
+        assert!(output.contains(&declared), "{output}");
+        let implied = format!("<{ty}as::cloacina_core::TaskArgument<f>>::DEPENDENCY");
+        assert!(output.contains(&implied), "{output}");
+    }
+}
+
+#[test]
+fn what_a_task_returns_is_its_output() {
+    for (returned, ty, by) in [
+        ("", "()", "value::<Self>("),
+        ("-> Vec<u8>", "Vec<u8>", "value::<Self>("),
+        ("-> Result<Vec<u8>, E>", "Vec<u8>", "result::<Self,_>("),
+        ("-> ::std::io::Result<u8>", "u8", "result::<Self,_>("),
+        ("-> fmt::Result", "()", "result::<Self,_>("),
+    ] {
+        let output = output("", &format!("async fn f() {returned} {{}}"));
+        assert!(output.contains(&format!("typeOutput={ty};")), "{output}");
+        assert!(output.contains(by), "{output}");
+        let guarded = output.contains("IsNoResult");
+        assert_eq!(guarded, returned == "-> Vec<u8>", "{output}");
+    }
 }
 
 #[test]

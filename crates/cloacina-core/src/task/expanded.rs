@@ -1,0 +1,138 @@
+//! What the code calls that `#[task]` generates. No part of the public interface.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+use super::output::to_output;
+use super::{Body, Task, TaskContext, TaskDefinition, TaskError, TaskFuture, TaskOutput};
+use crate::Context;
+
+/// Makes a task of an asynchronous function.
+pub fn asynchronous<F>(id: &str, body: F) -> Task
+where
+    F: for<'a> Fn(&'a mut Context, &'a TaskContext) -> TaskFuture<'a, TaskOutput>
+        + Send
+        + Sync
+        + 'static,
+{
+    Task::from_body(id.into(), Body::Async(std::sync::Arc::new(body)))
+}
+
+/// Makes a task of a function that blocks its thread.
+pub fn blocking<F>(id: &str, body: F) -> Task
+where
+    F: Fn(&mut Context, &TaskContext) -> TaskOutput + Send + Sync + 'static,
+{
+    Task::from_body(id.into(), Body::Blocking(std::sync::Arc::new(body)))
+}
+
+/// Turns what a task's function returned into what is stored.
+///
+/// # Errors
+///
+/// That the value is not JSON.
+pub fn value<D: TaskDefinition<Output: Serialize>>(returned: D::Output) -> TaskOutput {
+    to_output(&returned)
+}
+
+/// As [`value`], for a function that may fail.
+///
+/// # Errors
+///
+/// The function's own error, or that the value is not JSON.
+pub fn result<D, E>(returned: Result<D::Output, E>) -> TaskOutput
+where
+    D: TaskDefinition<Output: Serialize>,
+    E: Into<TaskError>,
+{
+    to_output(&returned.map_err(Into::into)?)
+}
+
+/// Tells at compile time whether a type is a `Result`: the constant of its own goes before the trait's.
+#[derive(Debug)]
+pub struct Returned<T>(PhantomData<T>);
+
+impl<T, E> Returned<Result<T, E>> {
+    /// It is.
+    pub const IS_RESULT: bool = true;
+}
+
+/// Answers for all other types.
+pub trait IsNoResult {
+    /// It is not.
+    const IS_RESULT: bool = false;
+}
+
+impl<T> IsNoResult for Returned<T> {}
+
+/// Joins the ids that were given with those that arguments imply, each once; the length is [`joined_len`].
+#[must_use]
+pub const fn joined<const N: usize>(
+    given: &[&'static str],
+    taken: &[Option<&'static str>],
+) -> [&'static str; N] {
+    let mut ids = [""; N];
+    let mut len = 0;
+    while len < given.len() {
+        ids[len] = given[len];
+        len += 1;
+    }
+    let mut at = 0;
+    while at < taken.len() {
+        if let Some(id) = taken[at]
+            && is_new(given, taken, at)
+        {
+            ids[len] = id;
+            len += 1;
+        }
+        at += 1;
+    }
+    ids
+}
+
+/// Counts the ids that [`joined`] returns.
+#[must_use]
+pub const fn joined_len(given: &[&str], taken: &[Option<&str>]) -> usize {
+    let mut len = given.len();
+    let mut at = 0;
+    while at < taken.len() {
+        if is_new(given, taken, at) {
+            len += 1;
+        }
+        at += 1;
+    }
+    len
+}
+
+/// Tells whether the argument at that place implies a dependency that was neither given nor implied before.
+const fn is_new(given: &[&str], taken: &[Option<&str>], at: usize) -> bool {
+    let Some(id) = taken[at] else { return false };
+    let mut other = 0;
+    while other < given.len() {
+        if is_same(given[other], id) {
+            return false;
+        }
+        other += 1;
+    }
+    let mut other = 0;
+    while other < at {
+        if let Some(before) = taken[other]
+            && is_same(before, id)
+        {
+            return false;
+        }
+        other += 1;
+    }
+    true
+}
+
+/// Compares two texts: `==` is not for constants.
+const fn is_same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut at = 0;
+    while at < left.len() && at < right.len() && left[at] == right[at] {
+        at += 1;
+    }
+    at == left.len() && at == right.len()
+}
