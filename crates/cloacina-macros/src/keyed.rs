@@ -115,12 +115,12 @@ pub(crate) fn separator(
     Ok(())
 }
 
-/// Reads a text in quotes.
-pub(crate) fn string(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
+/// Reads a text in quotes; `what` says which.
+pub(crate) fn string(key: &Ident, input: ParseStream<'_>, what: &str) -> syn::Result<LitStr> {
     if input.peek(LitStr) {
         return input.parse();
     }
-    Err(syn::Error::new(value_span(key, input), format!("key `{key}` takes a text in quotes")))
+    Err(syn::Error::new(value_span(key, input), format!("key `{key}` takes {what}")))
 }
 
 /// Returns where a value is missing or wrong: its first token, or the key when nothing follows.

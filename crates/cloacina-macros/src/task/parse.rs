@@ -28,6 +28,11 @@ pub(super) const KEYS: [&str; 13] = [
     "blocking",
 ];
 
+/// What stands in quotes after some of the keys.
+const BACKOFF: &str = "a name in quotes, like `\"linear\"`";
+const JITTER: &str = "a name in quotes, like `\"full\"`";
+const DURATION: &str = "a duration in quotes, like `\"30s\"`";
+
 /// The attribute: what is in order, and which keys occur.
 #[derive(Default)]
 pub(super) struct Options {
@@ -98,21 +103,25 @@ fn value(
     }
     keyed::separator(key, input, Separator::Equals, errors)?;
     match key.to_string().as_str() {
-        "id" => options.id = Some(string(key, input)?),
+        "id" => options.id = Some(string(key, input, "a text in quotes")?),
         "dependencies" => options.dependencies = dependencies(key, input, errors)?,
         "retry_attempts" => options.retry_attempts = Some(integer(key, input)?),
         "retry_delay_ms" => options.retry_delay_ms = Some(integer(key, input)?),
         "retry_max_delay_ms" => options.retry_max_delay_ms = Some(integer(key, input)?),
-        "retry_backoff" => options.retry_backoff = Some(string(key, input)?),
+        "retry_backoff" => options.retry_backoff = Some(string(key, input, BACKOFF)?),
         "retry_factor" => options.retry_factor = Some(number(key, input)?),
-        "retry_jitter" => options.retry_jitter = Some(string(key, input)?),
-        "retry_max_elapsed" => options.retry_max_elapsed = Some(string(key, input)?),
+        "retry_jitter" => options.retry_jitter = Some(string(key, input, JITTER)?),
+        "retry_max_elapsed" => options.retry_max_elapsed = Some(string(key, input, DURATION)?),
         "retry_on" => options.retry_on = Some(predicate(key, input)?),
-        "timeout" => options.timeout = Some(string(key, input)?),
+        "timeout" => options.timeout = Some(string(key, input, DURATION)?),
         "trigger_rules" => {
             if input.is_empty() {
                 let text = "key `trigger_rules` takes a rule, like `all_done` or `all(…)`";
                 return Err(syn::Error::new(key.span(), text));
+            }
+            if input.peek(LitStr) {
+                let text = "key `trigger_rules` takes a rule without quotes, like `all_done`";
+                return Err(input.error(text));
             }
             options.trigger_rules = Some(rules::parse(input, errors)?);
         }
@@ -121,8 +130,8 @@ fn value(
     Ok(())
 }
 
-fn string(key: &Ident, input: ParseStream<'_>) -> syn::Result<Arg<LitStr>> {
-    Ok(Arg { key: key.clone(), value: keyed::string(key, input)? })
+fn string(key: &Ident, input: ParseStream<'_>, what: &str) -> syn::Result<Arg<LitStr>> {
+    Ok(Arg { key: key.clone(), value: keyed::string(key, input, what)? })
 }
 
 fn integer(key: &Ident, input: ParseStream<'_>) -> syn::Result<Arg<LitInt>> {

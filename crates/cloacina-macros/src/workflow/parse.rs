@@ -51,11 +51,11 @@ fn value(
     keyed::separator(key, input, Separator::Colon, errors)?;
     match key.to_string().as_str() {
         "name" => {
-            let value = keyed::string(key, input)?;
+            let value = keyed::string(key, input, "a text in quotes")?;
             workflow.name = Some(Arg { key: key.clone(), value });
         }
         "description" => {
-            let value = keyed::string(key, input)?;
+            let value = keyed::string(key, input, "a text in quotes")?;
             workflow.description = Some(Arg { key: key.clone(), value });
         }
         "tasks" => tasks(key, input, workflow, errors)?,

@@ -10,8 +10,10 @@ use crate::keyed;
 
 /// Checks the input; mistakes go to `errors`.
 pub(super) fn workflow(workflow: &Workflow, errors: &mut Errors) {
+    // A key that is not known may have been meant for one that is missing.
+    let all_known = errors.is_empty();
     for key in ["name", "tasks"] {
-        if !workflow.seen.iter().any(|seen| seen == key) {
+        if all_known && !workflow.seen.iter().any(|seen| seen == key) {
             errors.at(Span::call_site(), format!("key `{key}` is missing"));
         }
     }

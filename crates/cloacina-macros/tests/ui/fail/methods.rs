@@ -1,0 +1,10 @@
+use cloacina_core::{Context, task};
+
+struct Job;
+
+impl Job {
+    #[task]
+    async fn run(&self, _context: &mut Context) {}
+}
+
+fn main() {}

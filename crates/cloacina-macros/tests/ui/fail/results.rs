@@ -1,0 +1,18 @@
+use cloacina_core::{Context, TaskError, task};
+
+#[task]
+async fn endless() -> ! {
+    loop {}
+}
+
+#[task]
+async fn unnamed() -> impl serde::Serialize {
+    5
+}
+
+#[task]
+async fn borrowed(context: &mut Context) -> Result<&str, TaskError> {
+    Ok(context.get("name").and_then(|name| name.as_str()).unwrap_or_default())
+}
+
+fn main() {}
