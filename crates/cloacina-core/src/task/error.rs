@@ -19,7 +19,7 @@ use std::time::Duration;
 /// assert_eq!(error.to_string(), "invalid digit found in string");
 /// assert!(TaskError::permanent("no such customer").is_permanent());
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TaskError {
     message: String,
     retry: Retry,
