@@ -113,15 +113,15 @@ async fn main() -> anyhow::Result<()> {
 
     let order = json!({ "customer": "Ada", "items": ["bread", "butter"] });
     let plain = executor.execute("order", Context::from_value(order)?).await?;
-    println!("{plain}");
+    println!("{plain:?}");
 
     let order = json!({ "customer": "Ada", "items": ["bread", "butter"], "voucher": "SPRING" });
     let reduced = executor.execute("order", Context::from_value(order)?).await?;
-    println!("{reduced}");
+    println!("{reduced:?}");
 
     let unknown = json!({ "customer": "Bob", "items": ["jam"] });
     let failed = executor.execute("order", Context::from_value(unknown)?).await?;
-    println!("{failed}");
+    println!("{failed:?}");
 
     // What is no order is refused before anything is stored.
     let refused = executor.execute("order", Context::from_value(json!({ "item": "bread" }))?).await;

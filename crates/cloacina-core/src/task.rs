@@ -173,6 +173,50 @@ impl Task {
         self
     }
 
+    /// Puts another body in the place of its own; what that needed is needed no more. All else stays as it is.
+    #[must_use]
+    pub fn replace_body<R, F>(self, body: F) -> Self
+    where
+        R: IntoTaskOutput,
+        F: Fn(&mut Context, &TaskContext) -> R + Send + Sync + 'static,
+    {
+        let body = Self::blocking(self.id.clone(), body).body;
+        Self { body, states: Vec::new(), inputs: Vec::new(), ..self }
+    }
+
+    /// Asks a function first, at the start of each attempt: `Some` is the attempt's outcome in the body's place, `None`
+    /// lets the body run.
+    ///
+    /// The function runs where the body does, within the attempt's limits, and may change the context; its panic fails the
+    /// attempt. Of several, the one added last is asked first. The workflow's version does not depend on it.
+    ///
+    /// ```
+    /// use cloacina_core::{Task, TaskError};
+    ///
+    /// let load = Task::new("load", |_context, _run| Box::pin(async {}));
+    /// let flaky = load.intercept(|_context, run| {
+    ///     (run.attempt == 1).then(|| Err(TaskError::new("not at the first attempt")))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn intercept<F>(mut self, first: F) -> Self
+    where
+        F: Fn(&mut Context, &TaskContext) -> Option<TaskOutput> + Send + Sync + 'static,
+    {
+        self.body = match self.body {
+            Body::Async(body) => {
+                Body::Async(Arc::new(move |context, run| match first(context, run) {
+                    Some(output) => Box::pin(std::future::ready(output)),
+                    None => body(context, run),
+                }))
+            }
+            Body::Blocking(body) => Body::Blocking(Arc::new(move |context, run| {
+                first(context, run).unwrap_or_else(|| body(context, run))
+            })),
+        };
+        self
+    }
+
     /// Returns its id.
     #[must_use]
     pub const fn id(&self) -> &TaskId {

@@ -1,6 +1,7 @@
 //! Why a task failed.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a task failed, and what that means for its retries.
@@ -23,14 +24,15 @@ use std::time::Duration;
 /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
 /// assert!(TaskError::permanent("no such customer").is_permanent());
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TaskError {
     message: String,
     retry: Retry,
-    source: Option<Source>,
+    /// What it was made of.
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What an error was made of.
+/// What becomes an error.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,6 +120,6 @@ impl<E: Into<Source>> From<E> for TaskError {
             }
             source = cause.source();
         }
-        Self { message, retry: Retry::ByPolicy, source: Some(error) }
+        Self { message, retry: Retry::ByPolicy, source: Some(error.into()) }
     }
 }

@@ -1,9 +1,13 @@
-//! The conformance suite on the reference model.
+//! The conformance suite on the reference model, and what else the crate offers.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod differential;
 mod memory;
 mod planted;
 mod registry;
+mod report;
+mod runner;
 mod suite;
 
 use std::sync::Arc;

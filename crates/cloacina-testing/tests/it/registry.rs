@@ -20,7 +20,6 @@ fn every_executor_case_is_in_the_list() {
     assert_complete(&listed, "src/executor_cases", "fx: &ExecutorFixture)");
 }
 
-#[expect(clippy::unwrap_used, reason = "it is called by tests only")]
 fn assert_complete(listed: &[&str], folder: &str, argument: &str) {
     let listed: BTreeSet<String> = listed.iter().copied().map(str::to_owned).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
