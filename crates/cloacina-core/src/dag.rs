@@ -1,22 +1,31 @@
 //! The shape of a workflow: checks, order, neighbours. Pure and without bodies.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+mod check;
+mod message;
+mod nearest;
+pub(crate) mod text;
 
-use crate::{TaskId, TriggerRule};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::fmt;
+
+use crate::TaskId;
+
+pub use check::Check;
+pub(crate) use check::Node;
+use check::Scratch;
+use message::Fault;
 
 /// What is wrong with a workflow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkflowError {
     /// It has no tasks.
-    #[error("workflow `{workflow}` has no tasks")]
     Empty {
         /// The workflow.
         workflow: String,
     },
     /// Two tasks have one id.
-    #[error("task `{task}` is in workflow `{workflow}` twice")]
     DuplicateTask {
         /// The workflow.
         workflow: String,
@@ -24,7 +33,6 @@ pub enum WorkflowError {
         task: TaskId,
     },
     /// A dependency is not among the tasks.
-    #[error("task `{task}` depends on `{dependency}`, which is not in workflow `{workflow}`{}", suggest(.nearest.as_ref()))]
     UnknownDependency {
         /// The workflow.
         workflow: String,
@@ -36,7 +44,6 @@ pub enum WorkflowError {
         nearest: Option<TaskId>,
     },
     /// Tasks depend on each other in a circle.
-    #[error("workflow `{workflow}` has a cycle: {}", path(.cycle))]
     Cycle {
         /// The workflow.
         workflow: String,
@@ -44,9 +51,6 @@ pub enum WorkflowError {
         cycle: Vec<TaskId>,
     },
     /// A trigger rule asks about a task that is not a dependency.
-    #[error(
-        "the trigger rules of task `{task}` name `{named}`, which is not among its dependencies in workflow `{workflow}`"
-    )]
     RuleNamesStranger {
         /// The workflow.
         workflow: String,
@@ -56,7 +60,6 @@ pub enum WorkflowError {
         named: TaskId,
     },
     /// A name is empty, too long, or holds a NUL character.
-    #[error("{kind} {name:?} is refused: it must have 1 to 255 bytes and no NUL character")]
     InvalidName {
         /// What is named.
         kind: &'static str,
@@ -64,19 +67,51 @@ pub enum WorkflowError {
         name: String,
     },
     /// Two workflows have one name.
-    #[error("workflow `{workflow}` is registered twice")]
     DuplicateWorkflow {
         /// The name.
         workflow: String,
     },
 }
 
-fn suggest(nearest: Option<&TaskId>) -> String {
-    nearest.map_or_else(String::new, |task| format!("; did you mean `{task}`?"))
+impl std::error::Error for WorkflowError {}
+
+impl fmt::Display for WorkflowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut say = |workflow: &str, fault: &Fault<'_>| {
+            f.write_str(message::text(workflow, fault).as_str())
+        };
+        match self {
+            Self::Empty { workflow } => say(workflow, &Fault::Empty),
+            Self::DuplicateTask { workflow, task } => {
+                say(workflow, &Fault::Duplicate { task: task.as_str() })
+            }
+            Self::UnknownDependency { workflow, task, dependency, nearest } => {
+                let (task, dependency) = (task.as_str(), dependency.as_str());
+                let nearest = nearest.as_ref().map(TaskId::as_str);
+                say(workflow, &Fault::UnknownDependency { task, dependency, nearest })
+            }
+            Self::Cycle { workflow, cycle } => {
+                say(workflow, &Fault::Cycle { cycle: &names(cycle) })
+            }
+            Self::RuleNamesStranger { workflow, task, named } => {
+                let (task, named) = (task.as_str(), named.as_str());
+                say(workflow, &Fault::RuleNamesStranger { task, named })
+            }
+            Self::InvalidName { kind, name } => write!(
+                f,
+                "{kind} {name:?} is refused: it must have 1 to 255 bytes and no NUL character"
+            ),
+            Self::DuplicateWorkflow { workflow } => {
+                write!(f, "workflow `{workflow}` is registered twice")
+            }
+        }
+    }
 }
 
-fn path(cycle: &[TaskId]) -> String {
-    cycle.iter().map(TaskId::as_str).collect::<Vec<_>>().join(" -> ")
+/// Returns the names of a cycle without the first one's repetition at the end.
+fn names(cycle: &[TaskId]) -> Vec<&str> {
+    let names = cycle.iter().map(TaskId::as_str);
+    names.take(cycle.len().saturating_sub(1)).collect()
 }
 
 /// Checks a name that is stored: 1 to 255 bytes, no NUL.
@@ -91,13 +126,6 @@ pub(crate) fn is_storable_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && !name.contains('\0')
 }
 
-/// A node as the checks see it.
-pub(crate) struct Node<'a> {
-    pub(crate) id: &'a TaskId,
-    pub(crate) dependencies: &'a [TaskId],
-    pub(crate) rule: &'a TriggerRule,
-}
-
 /// A checked DAG. Tasks are numbered by their place in the topological order: the *ordinal*.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dag {
@@ -110,30 +138,18 @@ pub(crate) struct Dag {
 }
 
 impl Dag {
-    /// Checks the nodes and orders them topologically, ties by declaration.
+    /// Checks the nodes and orders them topologically, ties by declaration. Of several problems the first node's is told.
     pub(crate) fn new(workflow: &str, nodes: &[Node<'_>]) -> Result<Self, WorkflowError> {
-        let name = || workflow.to_owned();
         check_name("workflow name", workflow)?;
         if nodes.is_empty() {
-            return Err(WorkflowError::Empty { workflow: name() });
+            return Err(WorkflowError::Empty { workflow: workflow.to_owned() });
         }
-        let mut places = HashMap::with_capacity(nodes.len());
-        for (place, node) in nodes.iter().enumerate() {
-            check_name("task id", node.id.as_str())?;
-            if places.insert(node.id, place).is_some() {
-                let task = node.id.clone();
-                return Err(WorkflowError::DuplicateTask { workflow: name(), task });
-            }
+        for node in nodes {
+            check_name("task id", node.id)?;
         }
-        let parents = nodes
-            .iter()
-            .map(|node| parents_of(workflow, node, nodes, &places))
-            .collect::<Result<Vec<_>, _>>()?;
-        let order = topological_order(&parents).map_err(|cycle| WorkflowError::Cycle {
-            workflow: name(),
-            cycle: cycle.into_iter().map(|place| nodes[place].id.clone()).collect(),
-        })?;
-        Ok(Self::from_order(order, &parents))
+        let sorted = sound(workflow, nodes)?;
+        let parents = nodes.iter().map(|node| parents_of(node, nodes, &sorted)).collect::<Vec<_>>();
+        Ok(Self::from_order(topological_order(&parents), &parents))
     }
 
     fn from_order(order: Vec<usize>, parents: &[Vec<usize>]) -> Self {
@@ -179,42 +195,54 @@ pub(crate) fn to_ordinal(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-fn parents_of(
-    workflow: &str,
-    node: &Node<'_>,
-    nodes: &[Node<'_>],
-    places: &HashMap<&TaskId, usize>,
-) -> Result<Vec<usize>, WorkflowError> {
-    let mut parents = Vec::with_capacity(node.dependencies.len());
-    let mut seen = HashSet::with_capacity(node.dependencies.len());
-    for dependency in node.dependencies {
-        let Some(&place) = places.get(dependency) else {
-            return Err(WorkflowError::UnknownDependency {
-                workflow: workflow.to_owned(),
-                task: node.id.clone(),
-                dependency: dependency.clone(),
-                nearest: nearest(dependency.as_str(), node.id, nodes),
-            });
-        };
-        if seen.insert(place) {
-            parents.push(place);
-        }
-    }
-    for named in node.rule.tasks() {
-        if !places.get(named).is_some_and(|place| seen.contains(place)) {
-            return Err(WorkflowError::RuleNamesStranger {
-                workflow: workflow.to_owned(),
-                task: node.id.clone(),
-                named: named.clone(),
-            });
-        }
-    }
-    Ok(parents)
+/// Checks the nodes, and returns their places sorted by id.
+fn sound(workflow: &str, nodes: &[Node<'_>]) -> Result<Vec<u32>, WorkflowError> {
+    let room = || vec![0; nodes.len()];
+    let (mut sorted, mut next, mut path) = (room(), room(), room());
+    let mut problems = vec![None; nodes.len()];
+    let mut scratch = Scratch { sorted: &mut sorted, next: &mut next, path: &mut path };
+    let cycle_len = check::find_problems(nodes, &mut problems, &mut scratch);
+    let Some((node, problem)) =
+        nodes.iter().zip(problems).find_map(|(node, problem)| Some((node, problem?)))
+    else {
+        return Ok(sorted);
+    };
+    let cycle: Vec<&str> = path[..cycle_len].iter().map(|&at| nodes[at as usize].id).collect();
+    Err(error(workflow.to_owned(), check::fault(problem, node, nodes, &cycle)))
 }
 
-/// Kahn's algorithm with a heap, so that of several tasks that could come next the first declared does
+fn error(workflow: String, fault: Fault<'_>) -> WorkflowError {
+    match fault {
+        Fault::Empty => WorkflowError::Empty { workflow },
+        Fault::Duplicate { task } => WorkflowError::DuplicateTask { workflow, task: task.into() },
+        Fault::UnknownDependency { task, dependency, nearest } => {
+            WorkflowError::UnknownDependency {
+                workflow,
+                task: task.into(),
+                dependency: dependency.into(),
+                nearest: nearest.map(Into::into),
+            }
+        }
+        Fault::RuleNamesStranger { task, named } => {
+            WorkflowError::RuleNamesStranger { workflow, task: task.into(), named: named.into() }
+        }
+        Fault::Cycle { cycle } => {
+            let cycle = cycle.iter().chain(cycle.first()).map(|&id| id.into()).collect();
+            WorkflowError::Cycle { workflow, cycle }
+        }
+    }
+}
+
+/// Returns the places of the tasks that a node depends on, in the order of the declaration, each once.
+fn parents_of(node: &Node<'_>, nodes: &[Node<'_>], sorted: &[u32]) -> Vec<usize> {
+    let mut seen = HashSet::with_capacity(node.dependencies.len());
+    let places = node.dependencies.iter().filter_map(|id| check::find(nodes, sorted, id));
+    places.filter(|&place| seen.insert(place)).collect()
+}
+
+/// Orders a graph without cycles: Kahn's algorithm with a heap, so that of several tasks that could come next the first declared does
 /// (A. B. Kahn, "Topological sorting of large networks", CACM 5(11), 1962).
-fn topological_order(parents: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
+fn topological_order(parents: &[Vec<usize>]) -> Vec<usize> {
     let mut children = vec![Vec::new(); parents.len()];
     let mut missing: Vec<usize> = parents.iter().map(Vec::len).collect();
     for (place, parents) in parents.iter().enumerate() {
@@ -234,57 +262,7 @@ fn topological_order(parents: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
             }
         }
     }
-    if order.len() == parents.len() { Ok(order) } else { Err(cycle(parents, &missing)) }
-}
-
-/// Walks back along unmet dependencies until a task comes up twice.
-fn cycle(parents: &[Vec<usize>], missing: &[usize]) -> Vec<usize> {
-    let mut seen_at = HashMap::new();
-    let mut walk = Vec::new();
-    let mut place = missing.iter().position(|&count| count > 0).unwrap_or_default();
-    loop {
-        if let Some(&start) = seen_at.get(&place) {
-            let mut cycle = walk.split_off(start);
-            cycle.reverse();
-            // Begin with the first declared task, so that the text does not depend on where the walk began.
-            let first = (0..cycle.len()).min_by_key(|&at| cycle[at]).unwrap_or_default();
-            cycle.rotate_left(first);
-            cycle.extend(cycle.first().copied());
-            return cycle;
-        }
-        seen_at.insert(place, walk.len());
-        walk.push(place);
-        let unmet = parents[place].iter().copied().find(|&parent| missing[parent] > 0);
-        let Some(parent) = unmet else { return walk };
-        place = parent;
-    }
-}
-
-fn nearest(name: &str, task: &TaskId, nodes: &[Node<'_>]) -> Option<TaskId> {
-    let allowed = (name.chars().count() / 3).max(1);
-    nodes
-        .iter()
-        .filter(|node| node.id != task)
-        .map(|node| (edit_distance(name, node.id.as_str()), node.id))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, id)| id.clone())
-}
-
-/// The Levenshtein distance.
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &b) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
+    order
 }
 
 #[cfg(test)]

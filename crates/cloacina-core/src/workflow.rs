@@ -142,12 +142,7 @@ impl WorkflowBuilder {
     /// A [`WorkflowError`] that names the workflow and the task: no tasks, two tasks with one id, an unknown dependency,
     /// a cycle with its path, a trigger rule about a task that is not a dependency, a name that cannot be stored.
     pub fn build(self) -> Result<Workflow, WorkflowError> {
-        let nodes: Vec<Node<'_>> = self
-            .tasks
-            .iter()
-            .map(|task| Node { id: &task.id, dependencies: &task.dependencies, rule: &task.rule })
-            .collect();
-        let dag = Dag::new(&self.name, &nodes)?;
+        let dag = dag(&self.name, &self.tasks)?;
         let mut slots: Vec<Option<Task>> = self.tasks.into_iter().map(Some).collect();
         let tasks: Vec<Task> = dag.order.iter().filter_map(|&place| slots[place].take()).collect();
         let ordinals =
@@ -159,6 +154,21 @@ impl WorkflowBuilder {
         let inner = Inner { key, description, tasks, dag, takes_input, ordinals };
         Ok(Workflow { inner: Arc::new(inner) })
     }
+}
+
+fn dag(name: &str, tasks: &[Task]) -> Result<Dag, WorkflowError> {
+    let names: Vec<(Vec<&str>, Vec<&str>)> = tasks
+        .iter()
+        .map(|task| {
+            let dependencies = task.dependencies.iter().map(TaskId::as_str).collect();
+            (dependencies, task.rule.tasks().into_iter().map(TaskId::as_str).collect())
+        })
+        .collect();
+    let nodes = tasks.iter().zip(&names).map(|(task, (dependencies, rule_tasks))| {
+        let id = task.id.as_str();
+        Node { id, dependencies, rule_tasks }
+    });
+    Dag::new(name, &nodes.collect::<Vec<_>>())
 }
 
 /// Hashes what an execution in flight depends on. Every part is preceded by its length, so that no two workflows

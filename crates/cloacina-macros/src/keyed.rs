@@ -123,6 +123,15 @@ pub(crate) fn string(key: &Ident, input: ParseStream<'_>, what: &str) -> syn::Re
     Err(syn::Error::new(value_span(key, input), format!("key `{key}` takes {what}")))
 }
 
+/// Tells why a name cannot be stored, if it cannot, in the words of `Workflow::builder`.
+pub(crate) fn refusal(kind: &str, name: &str) -> Option<String> {
+    let storable = (1..=255).contains(&name.len()) && !name.contains('\0');
+    (!storable).then(|| {
+        let name: String = name.chars().take(64).collect();
+        format!("{kind} {name:?} is refused: it must have 1 to 255 bytes and no NUL character")
+    })
+}
+
 /// Returns where a value is missing or wrong: its first token, or the key when nothing follows.
 pub(crate) fn value_span(key: &Ident, input: ParseStream<'_>) -> Span {
     if input.is_empty() || input.peek(Token![,]) { key.span() } else { input.span() }

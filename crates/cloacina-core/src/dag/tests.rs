@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::{Dag, Node, WorkflowError, check_name, edit_distance};
-use crate::{TaskId, TriggerRule};
+use super::message::{self, Fault};
+use super::nearest::edit_distance;
+use super::{Check, Dag, Node, WorkflowError, check_name};
+use crate::{TaskId, TaskMeta};
 
 /// Builds workflow `w` of tasks with their dependencies, in the order of their declaration.
 fn build(tasks: &[(&str, &[&str])]) -> Result<Dag, WorkflowError> {
@@ -13,17 +15,18 @@ fn build(tasks: &[(&str, &[&str])]) -> Result<Dag, WorkflowError> {
         .iter()
         .map(|(id, parents)| ((*id).into(), parents.iter().map(|&parent| parent.into()).collect()))
         .collect();
-    from_ids("w", &owned, &TriggerRule::AllSuccess)
+    from_ids("w", &owned)
 }
 
-fn from_ids(
-    workflow: &str,
-    tasks: &[(TaskId, Vec<TaskId>)],
-    rule: &TriggerRule,
-) -> Result<Dag, WorkflowError> {
-    let nodes: Vec<Node<'_>> =
-        tasks.iter().map(|(id, dependencies)| Node { id, dependencies, rule }).collect();
-    Dag::new(workflow, &nodes)
+fn from_ids(workflow: &str, tasks: &[(TaskId, Vec<TaskId>)]) -> Result<Dag, WorkflowError> {
+    let names: Vec<Vec<&str>> =
+        tasks.iter().map(|(_, ids)| ids.iter().map(TaskId::as_str).collect()).collect();
+    let nodes = tasks.iter().zip(&names).map(|((id, _), dependencies)| Node {
+        id: id.as_str(),
+        dependencies,
+        rule_tasks: &[],
+    });
+    Dag::new(workflow, &nodes.collect::<Vec<_>>())
 }
 
 fn error(tasks: &[(&str, &[&str])]) -> String {
@@ -92,17 +95,10 @@ fn a_dependency_named_twice_counts_once() {
 
 #[test]
 fn a_rule_may_ask_about_dependencies_only() {
-    let tasks: Vec<(TaskId, Vec<TaskId>)> =
-        vec![("a".into(), vec![]), ("b".into(), vec![]), ("c".into(), vec!["a".into()])];
-    let about =
-        |task: &str| TriggerRule::any([TriggerRule::none([TriggerRule::task_failed(task)])]);
     let check = |named: &str| {
-        let (rule, default) = (about(named), TriggerRule::AllSuccess);
-        let node = |index: usize, rule| {
-            let (id, dependencies) = &tasks[index];
-            Node { id, dependencies, rule }
-        };
-        Dag::new("w", &[node(0, &default), node(1, &default), node(2, &rule)])
+        let node = |id, dependencies, rule_tasks| Node { id, dependencies, rule_tasks };
+        let named = [named];
+        Dag::new("w", &[node("a", &[], &[]), node("b", &[], &[]), node("c", &["a"], &named)])
     };
     assert!(check("a").is_ok());
     for stranger in ["b", "c", "nobody"] {
@@ -111,6 +107,59 @@ fn a_rule_may_ask_about_dependencies_only() {
         );
         assert_eq!(check(stranger).unwrap_err().to_string(), expected);
     }
+}
+
+/// What `workflow!` lets rustc say of these tasks, by place.
+fn compiled<const N: usize>(tasks: [TaskMeta; N]) -> Vec<Option<String>> {
+    let check: &'static Check<N> = Box::leak(Box::new(Check::new("w", tasks)));
+    let said = |place| {
+        let panic = std::panic::catch_unwind(|| check.report(place)).err()?;
+        panic.downcast_ref::<String>().cloned()
+    };
+    (0..N).map(said).collect()
+}
+
+#[test]
+fn rustc_says_the_same_of_every_task_at_once() {
+    let meta =
+        |id, dependencies, rule_tasks| TaskMeta { id, dependencies, rule_tasks, fingerprint: "" };
+    let some = |text: &str| Some(text.to_owned());
+    let sound = [meta("a", &[], &[]), meta("b", &["a"], &["a"])];
+    assert_eq!(compiled(sound), [None, None]);
+    let broken = [
+        meta("extract", &[], &[]),
+        meta("load", &["extrct"], &[]),
+        meta("extract", &[], &[]),
+        meta("tell", &["extract"], &["load"]),
+        meta("free", &[], &[]),
+    ];
+    assert_eq!(
+        compiled(broken),
+        [
+            None,
+            some(
+                "task `load` depends on `extrct`, which is not in workflow `w`; did you mean `extract`?"
+            ),
+            some("task `extract` is in workflow `w` twice"),
+            some(
+                "the trigger rules of task `tell` name `load`, which is not among its dependencies in workflow `w`"
+            ),
+            None,
+        ]
+    );
+    let circle = [meta("x", &["a"], &[]), meta("b", &["a"], &[]), meta("a", &["b"], &[])];
+    assert_eq!(compiled(circle), [None, some("workflow `w` has a cycle: b -> a -> b"), None]);
+}
+
+#[test]
+fn a_sentence_about_very_many_tasks_is_cut_between_names() {
+    let names: Vec<String> = (0..2_000).map(|n| format!("ä{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let text = message::text("w", &Fault::Cycle { cycle: &names });
+    let text = text.as_str();
+    assert!(text.starts_with("workflow `w` has a cycle: ä0 -> ä1 -> "), "{text}");
+    assert!(text.ends_with(" -> …") || text.ends_with(" …"), "{text}");
+    assert!(text.len() <= 4096);
 }
 
 #[test]
@@ -124,7 +173,7 @@ fn names_have_one_to_255_bytes_and_no_nul() {
     for bad in ["", "\0", "a\0b", &"x".repeat(256)] {
         assert!(matches!(build(&[(bad, &[])]), Err(WorkflowError::InvalidName { .. })), "{bad:?}");
         let tasks = [("a".into(), vec![])];
-        let workflow = from_ids(bad, &tasks, &TriggerRule::AllSuccess).unwrap_err();
+        let workflow = from_ids(bad, &tasks).unwrap_err();
         assert!(workflow.to_string().starts_with("workflow name "), "{workflow}");
     }
     let rest = "is refused: it must have 1 to 255 bytes and no NUL character";
@@ -167,7 +216,7 @@ fn of_places(graph: &[Vec<usize>]) -> Result<Dag, WorkflowError> {
         .enumerate()
         .map(|(place, parents)| (id(&place), parents.iter().map(id).collect()))
         .collect();
-    from_ids("w", &tasks, &TriggerRule::AllSuccess)
+    from_ids("w", &tasks)
 }
 
 /// Reports whether one task leads to another, by looking at every path.
@@ -276,18 +325,10 @@ fn large_graphs() {
 /// A rule that asks about each of very many dependencies is checked without looking through them for each.
 #[test]
 fn a_rule_about_very_many_tasks() {
-    let ids: Vec<TaskId> = (0..10_000).map(|index| TaskId::from(format!("t{index}"))).collect();
-    let rule = TriggerRule::any(ids.iter().map(TriggerRule::task_success));
-    let mut tasks: Vec<(TaskId, Vec<TaskId>)> =
-        ids.iter().map(|id| (id.clone(), Vec::new())).collect();
-    tasks.push(("last".into(), ids));
-    let default = TriggerRule::AllSuccess;
-    let nodes: Vec<Node<'_>> = tasks
-        .iter()
-        .map(|(id, dependencies)| {
-            let rule = if dependencies.is_empty() { &default } else { &rule };
-            Node { id, dependencies, rule }
-        })
-        .collect();
+    let ids: Vec<String> = (0..10_000).map(|index| format!("t{index}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut nodes: Vec<Node<'_>> =
+        ids.iter().map(|id| Node { id, dependencies: &[], rule_tasks: &[] }).collect();
+    nodes.push(Node { id: "last", dependencies: &ids, rule_tasks: &ids });
     assert_eq!(Dag::new("w", &nodes).unwrap().len(), 10_001);
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::output::to_output;
 use super::{Body, Task, TaskContext, TaskDefinition, TaskError, TaskFuture, TaskOutput};
 use crate::Context;
+use crate::dag::text::{contains, is_same};
 
 /// Makes a task of an asynchronous function.
 pub fn asynchronous<F>(id: &str, body: F) -> Task
@@ -109,13 +110,6 @@ pub const fn joined_len(given: &[&str], taken: &[Option<&str>]) -> usize {
 const fn is_new(given: &[&str], taken: &[Option<&str>], at: usize) -> bool {
     let Some(id) = taken[at] else { return false };
     let mut other = 0;
-    while other < given.len() {
-        if is_same(given[other], id) {
-            return false;
-        }
-        other += 1;
-    }
-    let mut other = 0;
     while other < at {
         if let Some(before) = taken[other]
             && is_same(before, id)
@@ -124,15 +118,5 @@ const fn is_new(given: &[&str], taken: &[Option<&str>], at: usize) -> bool {
         }
         other += 1;
     }
-    true
-}
-
-/// Compares two texts: `==` is not for constants.
-const fn is_same(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut at = 0;
-    while at < left.len() && at < right.len() && left[at] == right[at] {
-        at += 1;
-    }
-    at == left.len() && at == right.len()
+    !contains(given, id)
 }

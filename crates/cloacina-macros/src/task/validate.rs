@@ -75,14 +75,14 @@ pub(super) fn task<'a>(
 }
 
 fn id(options: &Options, function: &Function, errors: &mut Errors) -> String {
-    match &options.id {
-        Some(id) if id.value.value().is_empty() => {
-            errors.at(id.value.span(), "the id of a task cannot be empty");
-            String::new()
-        }
-        Some(id) => id.value.value(),
-        None => function.sig.ident.unraw().to_string(),
+    let (span, id) = match &options.id {
+        Some(id) => (id.value.span(), id.value.value()),
+        None => (function.sig.ident.span(), function.sig.ident.unraw().to_string()),
+    };
+    if let Some(refusal) = keyed::refusal("task id", &id) {
+        errors.at(span, refusal);
     }
+    id
 }
 
 /// Returns the dependencies without those that are given twice, empty, or the task itself.
@@ -106,7 +106,7 @@ fn dependencies<'a>(
             }
         };
         if name == "\"\"" {
-            errors.on(tokens, "the id of a task cannot be empty");
+            errors.on(tokens, "expected the path of a task, or its id in quotes");
         } else if itself {
             errors.on(tokens, format!("task `{id}` depends on itself"));
         } else if !seen.insert(name.clone()) {

@@ -17,8 +17,20 @@ pub(super) fn registration(name: &LitStr, workflow: &Workflow) -> TokenStream {
         let task = associated(path, &quote!(task()));
         quote!(.task(#task))
     });
+    let metas = workflow.tasks.iter().map(|path| associated(path, &quote!(META)));
+    // One constant a task: what is wrong with it is an error at its path.
+    let reports = workflow
+        .tasks
+        .iter()
+        .enumerate()
+        .map(|(place, path)| quote_spanned!(path.span()=> const _: () = CHECK.report(#place);));
+    let count = workflow.tasks.len();
     quote! {
         const _: () = {
+            #[allow(long_running_const_eval)]
+            const CHECK: &::cloacina_core::__private::Check<#count> =
+                &::cloacina_core::__private::Check::new(#name, [#(#metas),*]);
+            #(#reports)*
             ::cloacina_core::__private::inventory::submit! {
                 ::cloacina_core::Registration::new(#name, || {
                     ::cloacina_core::Workflow::builder(#name)

@@ -19,6 +19,14 @@ fn fails_with(text: &str, expected: &[&str]) {
 fn a_workflow_registers_itself() {
     let expected = quote! {
         const _: () = {
+            #[allow(long_running_const_eval)]
+            const CHECK: &::cloacina_core::__private::Check<2usize> =
+                &::cloacina_core::__private::Check::new("etl", [
+                    <extract as ::cloacina_core::TaskDefinition>::META,
+                    <a::b as ::cloacina_core::TaskDefinition>::META
+                ]);
+            const _: () = CHECK.report(0usize);
+            const _: () = CHECK.report(1usize);
             ::cloacina_core::__private::inventory::submit! {
                 ::cloacina_core::Registration::new("etl", || {
                     ::cloacina_core::Workflow::builder("etl")
@@ -53,17 +61,20 @@ fn every_mistake_is_reported_at_its_token() {
             "nam: unknown key `nam`, expected one of `name`, `description`, `tasks`; did you mean `name`?",
         ),
         ("name: \"x\", tasks: [a], name: \"y\"", "name: key `name` is given twice"),
-        ("name: \"\", tasks: [a]", "\"\": the name of a workflow cannot be empty"),
+        (
+            "name: \"\", tasks: [a]",
+            "\"\": workflow name \"\" is refused: it must have 1 to 255 bytes and no NUL character",
+        ),
         ("name: x, tasks: [a]", "x: key `name` takes a text in quotes"),
         ("name, tasks: [a]", "name: key `name` needs a value: `name : …`"),
         ("name = \"x\", tasks: [a]", "=: expected `:` after `name`"),
         ("name: \"x\" tasks: [a]", "tasks: expected `,`"),
-        ("name: \"x\", tasks: []", "[]: a workflow needs at least one task"),
+        ("name: \"x\", tasks: []", "[]: workflow `x` has no tasks"),
         ("name: \"x\", tasks: a", "a: key `tasks` takes a list: `[extract, other::load]`"),
         ("name: \"x\", tasks:", "tasks: key `tasks` takes a list: `[extract, other::load]`"),
         ("name: \"x\", tasks: [\"a\"]", "\"a\": expected the path of a task"),
         ("name: \"x\", tasks: [a b]", "b: expected `,`"),
-        ("name: \"x\", tasks: [a, b::c, b::c]", "b::c: task `b::c` is listed twice"),
+        ("name: \"x\", tasks: [a, b::c, b::c]", "b::c: task `b::c` is in workflow `x` twice"),
         ("name: \"x\", description: 3, tasks: [a]", "3: key `description` takes a text in quotes"),
         (
             "\"x\", name: \"x\", tasks: [a]",
@@ -92,7 +103,7 @@ fn all_mistakes_are_reported_at_once_and_tasks_are_still_resolved() {
             "1: key `name` takes a text in quotes",
             "kind: unknown key `kind`, expected one of `name`, `description`, `tasks`",
             "2: expected the path of a task",
-            "a: task `a` is listed twice",
+            "a: task `a` is in workflow twice",
         ],
     );
     let (output, _) = read("name: 1, tasks: [c]");

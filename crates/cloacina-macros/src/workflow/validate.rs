@@ -17,17 +17,21 @@ pub(super) fn workflow(workflow: &Workflow, errors: &mut Errors) {
             errors.at(Span::call_site(), format!("key `{key}` is missing"));
         }
     }
-    if let Some(name) = workflow.name.as_ref().filter(|name| name.value.value().is_empty()) {
-        errors.at(name.value.span(), "the name of a workflow cannot be empty");
+    let name = workflow.name.as_ref().map(|name| (name.value.span(), name.value.value()));
+    if let Some((span, name)) = &name
+        && let Some(refusal) = keyed::refusal("workflow name", name)
+    {
+        errors.at(*span, refusal);
     }
+    let name = name.map_or_else(String::new, |(_, name)| format!(" `{name}`"));
     if let Some(span) = workflow.list.filter(|_| !workflow.lists_any) {
-        errors.at(span, "a workflow needs at least one task");
+        errors.at(span, format!("workflow{name} has no tasks"));
     }
     let mut seen = HashSet::new();
     for path in &workflow.tasks {
         let text = keyed::path_text(path);
         if !seen.insert(text.clone()) {
-            errors.on(path, format!("task `{text}` is listed twice"));
+            errors.on(path, format!("task `{text}` is in workflow{name} twice"));
         }
     }
 }

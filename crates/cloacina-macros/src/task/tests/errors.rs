@@ -50,7 +50,10 @@ fn values_of_the_wrong_kind_are_refused() {
         ("id = 3", "3: key `id` takes a text in quotes"),
         ("id = \"a\" + \"b\"", "+: expected `,`"),
         ("id: \"a\"", ":: expected `=` after `id`"),
-        ("id = \"\"", "\"\": the id of a task cannot be empty"),
+        (
+            "id = \"\"",
+            "\"\": task id \"\" is refused: it must have 1 to 255 bytes and no NUL character",
+        ),
         ("retry_attempts = \"3\"", "\"3\": key `retry_attempts` takes a whole number"),
         ("retry_attempts = -1", "-: key `retry_attempts` takes a whole number"),
         ("retry_attempts = 3u8", "3u8: key `retry_attempts` takes a whole number"),
@@ -165,7 +168,10 @@ fn dependencies_that_make_no_sense_are_refused() {
         ("dependencies =", format!("dependencies: {list}")),
         ("dependencies = [3]", "3: expected the path of a task, or its id in quotes".to_owned()),
         ("dependencies = [a b]", "b: expected `,`".to_owned()),
-        ("dependencies = [\"\"]", "\"\": the id of a task cannot be empty".to_owned()),
+        (
+            "dependencies = [\"\"]",
+            "\"\": expected the path of a task, or its id in quotes".to_owned(),
+        ),
         ("dependencies = [f]", "f: task `f` depends on itself".to_owned()),
         ("dependencies = [\"f\"]", "\"f\": task `f` depends on itself".to_owned()),
         ("id = \"g\", dependencies = [\"g\"]", "\"g\": task `g` depends on itself".to_owned()),
