@@ -100,9 +100,14 @@ impl PipelineResult {
 
     /// Puts together what a store has on record of an execution that consists of these tasks, in topological order.
     pub(crate) fn from_snapshot(
-        snapshot: ExecutionSnapshot,
+        mut snapshot: ExecutionSnapshot,
         tasks: &[TaskId],
     ) -> Result<Self, BackendError> {
+        // Not by their ordinals: those are of the version under which each task ended.
+        let places: BTreeMap<&TaskId, usize> = tasks.iter().zip(0..).collect();
+        snapshot
+            .tasks
+            .sort_by_key(|record| places.get(&record.task).copied().unwrap_or(tasks.len()));
         let mut values: BTreeMap<String, Value> = read(snapshot.input.as_str(), "the input")?;
         for task in &snapshot.tasks {
             if let (TaskState::Completed, Some(changes)) = (task.state, &task.changes) {

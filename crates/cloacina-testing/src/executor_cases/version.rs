@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use cloacina_core::{ExecutionQuery, ExecutorError, PipelineStatus, Workflow};
+use cloacina_core::{
+    ExecutionId, ExecutionQuery, ExecutorError, PipelineResult, PipelineStatus, Task, TaskState,
+    Workflow,
+};
+use serde_json::json;
 
 use super::Process;
-use super::bodies::{Gate, Journal, endless, failing, noting};
+use super::bodies::{Gate, Journal, endless, failing, idle, noting, setting};
 use super::fixture::{ExecutorFixture, until, workflow};
 
-/// An execution of a workflow `w` in which `a` is committed and `b` was running when its process died.
-async fn left_behind(fx: &ExecutorFixture, journal: &Journal) -> cloacina_core::ExecutionId {
+/// An execution of a workflow `w` in which `root` and `a` are committed and `b` was running when its process died.
+async fn left_behind(fx: &ExecutorFixture, journal: &Journal) -> ExecutionId {
     let gate = Gate::new();
     let old = fx.process([old(&gate, journal)]).await;
     let id = old.submit("w").await;
@@ -19,12 +23,13 @@ async fn left_behind(fx: &ExecutorFixture, journal: &Journal) -> cloacina_core::
 }
 
 fn old(gate: &Gate, journal: &Journal) -> Workflow {
-    let tasks = [
-        noting("root", journal),
-        noting("a", journal).depends_on(["root"]),
-        endless("b", gate, journal).depends_on(["a"]),
-    ];
-    workflow("w", tasks)
+    let [root, a] = completed(journal);
+    workflow("w", [root, a, endless("b", gate, journal).depends_on(["a"])])
+}
+
+/// The tasks that completed, as they were.
+fn completed(journal: &Journal) -> [Task; 2] {
+    [noting("root", journal), noting("a", journal).depends_on(["root"])]
 }
 
 async fn quick(fx: &ExecutorFixture, workflows: impl IntoIterator<Item = Workflow>) -> Process {
@@ -32,28 +37,100 @@ async fn quick(fx: &ExecutorFixture, workflows: impl IntoIterator<Item = Workflo
     fx.process_with(workflows, |builder| builder.lease_ttl(Duration::from_millis(900))).await
 }
 
-/// Catches a deploy that strands what still fits: a task was appended, the body of another changed.
-pub async fn an_execution_goes_on_under_a_version_that_fits(fx: &ExecutorFixture) {
+/// Deploys a version that fits what was left behind, and checks what it runs until the end.
+async fn assert_goes_on(
+    fx: &ExecutorFixture,
+    deploy: impl FnOnce(&Journal) -> Vec<Task>,
+    runs: &[&str],
+) -> PipelineResult {
     let (before, after) = (Journal::new(), Journal::new());
     let id = left_behind(fx, &before).await;
-    let tasks = [
-        noting("root", &after),
-        noting("a", &after).depends_on(["root"]),
-        noting("b", &after).depends_on(["a"]).fingerprint("changed"),
-        noting("c", &after).depends_on(["b"]),
-    ];
-    let new = quick(fx, [workflow("w", tasks)]).await;
+    let new = quick(fx, [workflow("w", deploy(&after))]).await;
     let result = new.ended_as(id, PipelineStatus::Completed).await;
     assert_eq!(before.entries(), ["root", "a", "b"], "what ran before the deploy");
-    assert_eq!(after.entries(), ["b", "c"], "what ran after it: nothing that was committed");
+    assert_eq!(after.entries(), runs, "what ran after it: nothing that was committed");
+    result
+}
+
+/// Catches a deploy that strands an execution because a task was appended, or that never runs that.
+pub async fn an_execution_goes_on_under_a_version_that_fits(fx: &ExecutorFixture) {
+    let deploy = |journal: &Journal| {
+        let [root, a] = completed(journal);
+        let b = noting("b", journal).depends_on(["a"]);
+        vec![root, a, b, noting("c", journal).depends_on(["b"])]
+    };
+    let result = assert_goes_on(fx, deploy, &["b", "c"]).await;
     assert!(result.task("c").is_some(), "the new task is told: {result:?}");
+}
+
+/// Catches a deploy that strands an execution because bodies changed, those of completed tasks included.
+pub async fn an_execution_goes_on_where_only_bodies_changed(fx: &ExecutorFixture) {
+    let deploy = |journal: &Journal| {
+        let [root, a] = completed(journal).map(|task| task.fingerprint("changed"));
+        vec![root, a, noting("b", journal).depends_on(["a"]).fingerprint("changed")]
+    };
+    assert_goes_on(fx, deploy, &["b"]).await;
+}
+
+/// Catches a deploy that strands an execution, or leaves it without an end, because a task that had not completed is gone.
+pub async fn an_execution_goes_on_where_an_unfinished_task_is_gone(fx: &ExecutorFixture) {
+    let result = assert_goes_on(fx, |journal| completed(journal).into(), &[]).await;
+    assert!(result.task("b").is_none(), "it is no task of this version: {result:?}");
+}
+
+/// Catches a deploy that strands an execution because a task that had not completed has other dependencies now, or that runs
+/// it before them.
+pub async fn an_execution_goes_on_where_an_unfinished_task_was_rewired(fx: &ExecutorFixture) {
+    let deploy = |journal: &Journal| {
+        let [root, a] = completed(journal);
+        let b = noting("b", journal).depends_on(["root", "added"]);
+        vec![root, a, b, noting("added", journal).depends_on(["a"])]
+    };
+    assert_goes_on(fx, deploy, &["added", "b"]).await;
+}
+
+/// Catches a deploy that strands an execution of which nothing has completed.
+pub async fn an_execution_that_completed_nothing_runs_under_any_version(fx: &ExecutorFixture) {
+    let (gate, before, after) = (Gate::new(), Journal::new(), Journal::new());
+    let old = fx.process([workflow("w", [endless("a", &gate, &before)])]).await;
+    let id = old.submit("w").await;
+    gate.arrived(1).await;
+    old.crash().await;
+    let tasks = [noting("b", &after), noting("a", &after).depends_on(["b"])];
+    let new = quick(fx, [workflow("w", tasks)]).await;
+    new.ended_as(id, PipelineStatus::Completed).await;
+    assert_eq!(after.entries(), ["b", "a"]);
+}
+
+/// Catches a result that goes by the order in which an older version had the tasks.
+pub async fn a_final_context_goes_by_the_order_of_the_last_version(fx: &ExecutorFixture) {
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let first = || setting("first", "key", json!("first"));
+    // In the old version `first` is the third task, in the new one its dependent is the second.
+    let tasks = [idle("x"), idle("y"), first(), endless("gone", &gate, &journal)];
+    let old = fx.process([workflow("w", tasks.map(|task| task.fingerprint("old")))]).await;
+    let id = old.submit("w").await;
+    gate.arrived(1).await;
+    until("`first` is committed", async || {
+        let result = old.get_execution_result(id).await.expect("a result");
+        result.task_results.iter().filter(|task| task.status.is_terminal()).count() == 3
+    })
+    .await;
+    old.crash().await;
+    let last = setting("last", "key", json!("last")).depends_on(["first"]);
+    let new = quick(fx, [workflow("w", [first(), last, idle("x"), idle("y")])]).await;
+    let told = new.ended_as(id, PipelineStatus::Completed).await;
+    let read = new.get_execution_result(id).await.expect("a result");
+    for result in [told, read] {
+        assert_eq!(result.final_context.get("key"), Some(&json!("last")), "{result:?}");
+    }
 }
 
 /// Catches a takeover that leaves the old version on record: what the new one added would fit nothing afterwards.
 pub async fn a_second_crash_after_a_deploy_is_outlived(fx: &ExecutorFixture) {
     let (first, second, third) = (Journal::new(), Journal::new(), Journal::new());
     let id = left_behind(fx, &first).await;
-    let new = |journal: &Journal, last: cloacina_core::Task| {
+    let new = |journal: &Journal, last: Task| {
         let tasks = [
             noting("root", journal),
             noting("a", journal).depends_on(["root"]),
@@ -72,32 +149,23 @@ pub async fn a_second_crash_after_a_deploy_is_outlived(fx: &ExecutorFixture) {
     assert_eq!(third.entries(), ["b"], "what ran after the second crash");
 }
 
-/// Catches an execution that goes on, or fails, under a version in which what it completed is no longer the same.
-pub async fn an_execution_that_no_longer_fits_is_left_for_those_who_know_it(fx: &ExecutorFixture) {
-    let before = Journal::new();
+/// Deploys a version that does not fit what was left behind: it must leave that alone, until somebody knows it.
+async fn assert_left_alone(fx: &ExecutorFixture, deploy: impl FnOnce(&Journal) -> Vec<Task>) {
+    let (before, after) = (Journal::new(), Journal::new());
     let id = left_behind(fx, &before).await;
-    let after = Journal::new();
-    let without = [noting("root", &after), noting("b", &after).depends_on(["root"])];
-    let rewired = [
-        noting("root", &after),
-        noting("a", &after),
-        noting("b", &after).depends_on(["a", "root"]),
-    ];
-    for tasks in [Vec::from(without), Vec::from(rewired)] {
-        let new = quick(fx, [workflow("w", tasks)]).await;
-        until("it is free", async || fx.store().record(id).await.owner.is_none()).await;
-        // Looked at when the process starts and at each beat; its own work goes on meanwhile.
-        for _ in 0..2 {
-            let own = new.run("w").await;
-            assert_eq!(own.status, PipelineStatus::Completed, "{own:?}");
-            fx.store().let_pass(Duration::from_millis(350)).await;
-        }
-        assert_eq!(new.status(id).await, PipelineStatus::Running, "it is neither failed nor ended");
-        let waiting = new.find_executions(&ExecutionQuery::new().unowned()).await.expect("a list");
-        let waiting: Vec<_> = waiting.iter().map(|one| one.execution_id).collect();
-        assert_eq!(waiting, [id], "it is visible as waiting");
-        new.shutdown().await.expect("a shutdown");
+    let new = quick(fx, [workflow("w", deploy(&after))]).await;
+    fx.until_unowned(id).await;
+    // Looked at when the process starts and at each beat; its own work goes on meanwhile.
+    for _ in 0..2 {
+        let own = new.run("w").await;
+        assert_eq!(own.status, PipelineStatus::Completed, "{own:?}");
+        fx.store().let_pass(Duration::from_millis(350)).await;
     }
+    assert_eq!(new.status(id).await, PipelineStatus::Running, "it is neither failed nor ended");
+    let waiting = new.find_executions(&ExecutionQuery::new().unowned()).await.expect("a list");
+    let waiting: Vec<_> = waiting.iter().map(|one| one.execution_id).collect();
+    assert_eq!(waiting, [id], "it is visible as waiting");
+
     let (gate, journal) = (Gate::new(), Journal::new());
     let knows = fx.process([old(&gate, &journal)]).await;
     gate.arrived(1).await;
@@ -106,13 +174,45 @@ pub async fn an_execution_that_no_longer_fits_is_left_for_those_who_know_it(fx: 
     assert_eq!(before.entries(), ["root", "a", "b"]);
 }
 
+/// Catches an execution that goes on, or fails, under a version that lacks what it completed.
+pub async fn an_execution_is_left_alone_where_a_completed_task_is_gone(fx: &ExecutorFixture) {
+    let deploy = |journal: &Journal| {
+        vec![noting("root", journal), noting("b", journal).depends_on(["root"])]
+    };
+    assert_left_alone(fx, deploy).await;
+}
+
+/// Catches an execution that goes on, or fails, under a version in which what it completed rests on something else.
+pub async fn an_execution_is_left_alone_where_a_completed_task_was_rewired(fx: &ExecutorFixture) {
+    let deploy = |journal: &Journal| {
+        let b = noting("b", journal).depends_on(["a", "root"]);
+        vec![noting("root", journal), noting("a", journal), b]
+    };
+    assert_left_alone(fx, deploy).await;
+}
+
+/// Catches an execution that can never be got rid of, because nobody knows its version any more.
+pub async fn an_execution_that_no_longer_fits_can_be_cancelled(fx: &ExecutorFixture) {
+    let journal = Journal::new();
+    let id = left_behind(fx, &journal).await;
+    let new = quick(fx, [workflow("w", [noting("b", &journal)])]).await;
+    fx.until_unowned(id).await;
+    let status = new.cancel_execution(id).await.expect("a cancel");
+    assert_eq!(status, PipelineStatus::Cancelled);
+    let result = new.ended(id).await;
+    let states = result.task_results.iter().map(|task| (task.task_id.as_str(), task.status));
+    let [done, cancelled] = [TaskState::Completed, TaskState::Cancelled];
+    let expected = [("root", done), ("a", done), ("b", cancelled)];
+    assert_eq!(states.collect::<Vec<_>>(), expected, "told by its own version");
+}
+
 /// Catches a process that fails what it merely does not know.
 pub async fn an_execution_of_an_unknown_workflow_is_left_alone(fx: &ExecutorFixture) {
     let before = Journal::new();
     let id = left_behind(fx, &before).await;
     let (other, after) = (Journal::new(), Journal::new());
     let stranger = quick(fx, [workflow("other", [noting("a", &other)])]).await;
-    until("it is free", async || fx.store().record(id).await.owner.is_none()).await;
+    fx.until_unowned(id).await;
     for _ in 0..2 {
         stranger.run("other").await;
         fx.store().let_pass(Duration::from_millis(350)).await;
@@ -145,4 +245,17 @@ pub async fn a_repetition_that_no_longer_fits_is_refused(fx: &ExecutorFixture) {
     assert!(error.to_string().contains("`a`"), "names the task: {error}");
     let all = new.list_executions().await.expect("a list");
     assert_eq!(all.len(), 1, "a refused repetition leaves nothing: {all:?}");
+}
+
+/// Catches a repetition from which nothing is left to run, and which never ends.
+pub async fn a_repetition_without_the_task_that_failed_completes(fx: &ExecutorFixture) {
+    let journal = Journal::new();
+    let before = [setting("a", "key", json!(1)), failing("b", &journal).depends_on(["a"])];
+    let old = fx.process([workflow("w", before)]).await;
+    let id = old.run("w").await.execution_id;
+    old.shutdown().await.expect("a shutdown");
+    let new = fx.process([workflow("w", [setting("a", "key", json!(2))])]).await;
+    let again = new.retry_execution(id).await.expect("what completed still fits");
+    let result = new.ended_as(again.execution_id, PipelineStatus::Completed).await;
+    assert_eq!(result.final_context.get("key"), Some(&json!(1)), "it keeps its result");
 }

@@ -1,0 +1,122 @@
+//! A user's workspace, built and run as its user would: what they name in `Cargo.toml` is all that they need.
+//!
+//! It stands below the target folder and keeps its own, so that only the first run builds everything.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+/// Where the README's `Cargo.toml` looks for the crates.
+const CHECKOUT: &str = "../cloacina/";
+
+/// Two programs and a library. Built once and rarely changed: what would only make later builds faster is left out.
+const WORKSPACE: &str = r#"
+[workspace]
+resolver = "3"
+members = ["readme", "orders", "steps"]
+
+[profile.dev]
+debug = false
+incremental = false
+"#;
+
+const STEPS: &str = r#"
+[dependencies]
+cloacina-core = { path = "../cloacina/crates/cloacina-core" }
+serde_json = "1"
+"#;
+
+static USER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("user");
+    let manifest = fenced("toml");
+    let readme = [("Cargo.toml", package("readme", &manifest)), ("src/main.rs", fenced("rust"))];
+    let orders = format!("{manifest}steps = {{ path = \"../steps\" }}\n");
+    let orders = [
+        ("Cargo.toml", package("orders", &orders)),
+        ("src/main.rs", include_str!("../user/orders.rs").to_owned()),
+    ];
+    let steps = [
+        ("Cargo.toml", package("steps", STEPS)),
+        ("src/lib.rs", include_str!("../user/steps.rs").to_owned()),
+    ];
+    for (name, files) in [("readme", readme), ("orders", orders), ("steps", steps)] {
+        fs::create_dir_all(folder.join(name).join("src")).unwrap();
+        for (file, text) in files {
+            fs::write(folder.join(name).join(file), text).unwrap();
+        }
+    }
+    fs::write(folder.join("Cargo.toml"), WORKSPACE).unwrap();
+    // The versions that this workspace was built with: no others are known to be on this machine.
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    folder
+});
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The first block in that language of the README's complete program.
+fn fenced(language: &str) -> String {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## A complete program\n").unwrap();
+    let (_, block) = section.split_once(&format!("\n```{language}")).unwrap();
+    let (_, block) = block.split_once('\n').unwrap();
+    let (block, _) = block.split_once("\n```\n").unwrap();
+    format!("{block}\n")
+}
+
+/// The manifest of a package with these dependencies, on this checkout.
+fn package(name: &str, dependencies: &str) -> String {
+    assert!(dependencies.contains(CHECKOUT), "{name} uses no crate of the checkout");
+    let dependencies = dependencies.replace(CHECKOUT, &format!("{}/", root().display()));
+    format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n\n{dependencies}")
+}
+
+/// Builds a program of the workspace and runs it in a folder of its own; what it prints.
+fn run(program: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--offline", "--package", program]);
+    cargo.arg("--manifest-path").arg(USER.join("Cargo.toml"));
+    cargo.arg("--target-dir").arg(USER.join("target"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_build(name)) {
+        cargo.env_remove(name);
+    }
+    let ended = cargo.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    let (said, errors) =
+        (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "`{program}`: {}\n{errors}\n{said}", ended.status);
+    said.into_owned()
+}
+
+/// Reports whether a variable is about the build that this test belongs to: flags, and what cargo tells a test.
+fn is_of_this_build(name: &OsStr) -> bool {
+    const PREFIXES: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    const NAMES: [&str; 6] = [
+        "CARGO_BUILD_TARGET",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_PRIMARY_PACKAGE",
+        "CARGO_TARGET_DIR",
+        "CARGO_TARGET_TMPDIR",
+        "RUSTFLAGS",
+    ];
+    let name = name.to_string_lossy();
+    NAMES.contains(&&*name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[test]
+fn the_complete_program_of_the_readme_needs_no_more_than_it_says() {
+    assert_eq!(run("readme"), "completed: Some(Number(6))\n");
+}
+
+#[test]
+fn a_workflow_may_take_its_tasks_from_several_crates() {
+    let expected = "\
+known: [\"orders\", \"stock\"]
+orders: completed, total Some(Number(42))
+stock: completed, counted Some(Number(3))
+";
+    assert_eq!(run("orders"), expected);
+}
