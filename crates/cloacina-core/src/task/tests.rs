@@ -29,6 +29,27 @@ fn an_error_keeps_its_causes() {
 }
 
 #[test]
+fn an_error_is_made_of_whatever_becomes_a_boxed_error() {
+    let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(layers(&["a", "b"]));
+    let messages = [
+        TaskError::from("a text"),
+        TaskError::from(String::from("a text")),
+        TaskError::from(boxed),
+        TaskError::permanent(layers(&["a", "b"])),
+    ]
+    .map(|error| error.message().to_owned());
+    assert_eq!(messages, ["a text", "a text", "a: b", "a: b"]);
+}
+
+#[test]
+fn an_error_gives_back_what_it_was_made_of() {
+    let error = TaskError::from(layers(&["outer", "inner"])).retry_after(Duration::from_secs(1));
+    assert_eq!(error.downcast_ref::<Layer>().map(|layer| layer.text), Some("outer"));
+    assert!(error.downcast_ref::<std::fmt::Error>().is_none());
+    assert!(TaskError::new(layers(&["outer"])).downcast_ref::<Layer>().is_none());
+}
+
+#[test]
 fn an_error_says_what_becomes_of_its_retry() {
     let error = TaskError::new("x");
     assert_eq!((error.is_permanent(), error.delay()), (false, None));
@@ -52,6 +73,38 @@ fn what_a_body_returns_becomes_json() {
     let error = not_json.into_task_output().unwrap_err();
     assert!(error.is_permanent());
     assert!(error.message().starts_with("what the task returned cannot be written as JSON: "));
+}
+
+#[test]
+fn what_a_task_declares_that_it_needs_goes_with_its_body() {
+    let task = Task::blocking("a", |_, _| ()).needs_state::<u8>().takes_input::<Vec<u8>>();
+    assert_eq!((task.states.len(), task.inputs.len()), (1, 1));
+    assert!(task.inputs[0].check(&json!([1, 2])).is_ok());
+    assert_eq!(
+        task.inputs[0].check(&json!({})).unwrap_err().to_string().split(',').next(),
+        Some("invalid type: map")
+    );
+    let stub = task.retry(crate::RetryPolicy::new(3)).depends_on(["b"]).replace_body(|_, _| ());
+    assert_eq!((stub.states.len(), stub.inputs.len(), stub.dependencies.len()), (0, 0, 1));
+}
+
+#[test]
+fn progress_is_kept_short() {
+    let run = super::TaskContext::detached("a");
+    assert_eq!(run.progress(), None);
+    run.report_progress("ä".repeat(4_000));
+    assert_eq!(run.clone().progress().map(|text| text.len()), Some(4096));
+}
+
+#[test]
+fn state_never_shows_what_it_holds() {
+    let state = super::State::new("secret".to_owned());
+    let mut states = super::States::default();
+    assert!(states.add("secret".to_owned()));
+    assert!(!states.add("another".to_owned()));
+    for shown in [format!("{state:?}"), format!("{states:?}")] {
+        assert!(shown.contains("alloc::string::String") && !shown.contains("secret"), "{shown}");
+    }
 }
 
 #[test]
