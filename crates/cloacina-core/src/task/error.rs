@@ -78,12 +78,24 @@ impl TaskError {
         &self.message
     }
 
-    /// Returns the error that it was made of, if it was one of that type. For a `retry_on` that decides by type.
+    /// Returns the first error of that type among the one that it was made of and its causes. For a `retry_on` that decides
+    /// by type.
     ///
-    /// What an `anyhow::Error` holds is found if nothing was added to it.
+    /// An `anyhow::Error` hides the error that it was made of, but not the causes of that, nor what it was before something
+    /// was added to it by `context`.
     #[must_use]
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
-        self.source.as_ref()?.downcast_ref()
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = match &self.source {
+            Some(source) => Some(&**source),
+            None => None,
+        };
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
     }
 
     /// Reports whether it is never retried.

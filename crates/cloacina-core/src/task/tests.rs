@@ -45,6 +45,8 @@ fn an_error_is_made_of_whatever_becomes_a_boxed_error() {
 fn an_error_gives_back_what_it_was_made_of() {
     let error = TaskError::from(layers(&["outer", "inner"])).retry_after(Duration::from_secs(1));
     assert_eq!(error.downcast_ref::<Layer>().map(|layer| layer.text), Some("outer"));
+    let wrapped = TaskError::from(std::io::Error::other("x"));
+    assert!(wrapped.downcast_ref::<std::io::Error>().is_some());
     assert!(error.downcast_ref::<std::fmt::Error>().is_none());
     assert!(TaskError::new(layers(&["outer"])).downcast_ref::<Layer>().is_none());
 }
