@@ -108,14 +108,14 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `id` | the task's id within its workflow, in quotes | the function's name |
 /// | `dependencies` | a list of the tasks that end before this one starts: paths of task functions, or ids in quotes | none |
-/// | `retry_attempts` | the number of attempts in all, the first included; at least 1 | no retry policy |
-/// | `retry_delay_ms` | milliseconds before the second attempt | as `RetryPolicy` |
-/// | `retry_max_delay_ms` | milliseconds that no delay exceeds; at least 1 | as `RetryPolicy` |
-/// | `retry_backoff` | how delays grow: `"fixed"`, `"linear"` or `"exponential"` | as `RetryPolicy`, which is exponential |
+/// | `retry_attempts` | the number of attempts in all, the first included; at least 1 | 1 |
+/// | `retry_delay_ms` | milliseconds before the second attempt | 1000 |
+/// | `retry_max_delay_ms` | milliseconds that no delay exceeds; at least 1 | 60000 |
+/// | `retry_backoff` | how delays grow: `"fixed"`, `"linear"` or `"exponential"` | `"exponential"` |
 /// | `retry_factor` | by what exponential delays grow: a number from 1.0 up | 2.0 |
-/// | `retry_jitter` | how delays are spread at random: `"none"`, `"full"` or `"equal"` | as `RetryPolicy` |
-/// | `retry_max_elapsed` | a duration after which no attempt is begun any more | as `RetryPolicy` |
-/// | `retry_on` | the path of a `fn(&TaskError) -> bool` that tells which errors are worth another attempt | as `RetryPolicy` |
+/// | `retry_jitter` | how delays are spread at random: `"none"`, `"full"` or `"equal"` | `"none"` |
+/// | `retry_max_elapsed` | a duration after which no attempt is begun any more | never |
+/// | `retry_on` | the path of a `fn(&TaskError) -> bool` that tells which errors are worth another attempt | all that are not permanent |
 /// | `timeout` | a duration after which an attempt is cut off | the executor's |
 /// | `trigger_rules` | a rule that decides whether the task runs | `all_success` |
 /// | `blocking` | no value: the plain `fn` runs on the pool of blocking threads | not given |
