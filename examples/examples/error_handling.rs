@@ -17,13 +17,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cloacina_core::{Context, PipelineResult, TaskError, task, workflow};
-use cloacina_examples::show;
 use cloacina_sqlite::UnifiedExecutor;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Fails twice; the waits are 50 ms and 100 ms.
 #[task(retry_attempts = 4, retry_delay_ms = 50, retry_backoff = "exponential", retry_factor = 2.0)]
-async fn reserve_stock(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn reserve_stock(context: &mut Context) -> Result<(), TaskError> {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let call = CALLS.fetch_add(1, Ordering::SeqCst) + 1;
     if call < 3 {
@@ -35,34 +34,34 @@ async fn reserve_stock(context: &mut Context<Value>) -> Result<(), TaskError> {
 
 /// May be tried five times, but no bank changes its mind: a permanent error ends it at once.
 #[task(dependencies = [reserve_stock], retry_attempts = 5, retry_delay_ms = 50)]
-async fn charge_card(_context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn charge_card(_context: &mut Context) -> Result<(), TaskError> {
     Err(TaskError::permanent("the card was refused"))
 }
 
 /// The fallback: runs only if the card failed, and by completing handles that failure.
 #[task(dependencies = [charge_card], trigger_rules = task_failed("charge_card"))]
-async fn send_invoice(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn send_invoice(context: &mut Context) -> Result<(), TaskError> {
     context.insert("paid_by", json!("invoice"))?;
     Ok(())
 }
 
 /// Either way of payment will do.
 #[task(dependencies = [charge_card, send_invoice], trigger_rules = one_success)]
-async fn ship(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn ship(context: &mut Context) -> Result<(), TaskError> {
     context.insert("shipped", json!(true))?;
     Ok(())
 }
 
 /// Looks at the context: the customer of this order is not that good a customer.
 #[task(dependencies = [ship], trigger_rules = all(all_success, context_value("customer", equals, "gold")))]
-async fn add_chocolate(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn add_chocolate(context: &mut Context) -> Result<(), TaskError> {
     context.insert("chocolate", json!(true))?;
     Ok(())
 }
 
 /// Runs whatever happened before.
 #[task(dependencies = [ship, add_chocolate], trigger_rules = all_done)]
-async fn release_lock(_context: &mut Context<Value>) {}
+async fn release_lock(_context: &mut Context) {}
 
 workflow! {
     name: "order",
@@ -72,17 +71,17 @@ workflow! {
 
 /// Waits for an answer that never comes: each of its two attempts is cut off after 100 ms.
 #[task(timeout = "100ms", retry_attempts = 2, retry_delay_ms = 20)]
-async fn download(_context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn download(_context: &mut Context) -> Result<(), TaskError> {
     std::future::pending::<()>().await;
     Ok(())
 }
 
 #[task(dependencies = [download])]
-async fn parse(_context: &mut Context<Value>) {}
+async fn parse(_context: &mut Context) {}
 
 /// Runs in any case, and absolves nothing.
 #[task(dependencies = [parse], trigger_rules = always)]
-async fn remove_temporary_files(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn remove_temporary_files(context: &mut Context) -> Result<(), TaskError> {
     context.insert("cleaned_up", json!(true))?;
     Ok(())
 }
@@ -120,8 +119,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// Prints the result, and what the engine noted on the way.
 async fn show(executor: &UnifiedExecutor, result: &PipelineResult) -> anyhow::Result<()> {
-    print!("{}", show::result(result)?);
-    println!("\nevents:");
+    println!("{result}\n\nevents:");
     for record in executor.list_events(result.execution_id).await? {
         let task = record.event.task.as_ref().map_or("", |task| task.as_str());
         println!("  {} {task}: {}", record.event.kind.as_str(), record.event.detail);

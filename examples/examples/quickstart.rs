@@ -12,19 +12,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloacina_core::{Context, TaskError, task, workflow};
-use cloacina_examples::show;
 use cloacina_sqlite::UnifiedExecutor;
 use serde_json::{Value, json};
 
 #[task]
-async fn extract(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn extract(context: &mut Context) -> Result<(), TaskError> {
     context.insert("orders", json!([{ "eur": 120 }, { "eur": 80 }, { "eur": 45 }]))?;
     Ok(())
 }
 
 /// Asks a service that is not there at the first call. The second attempt begins 200 ms later.
 #[task(dependencies = [extract], retry_attempts = 3, retry_delay_ms = 200, timeout = "30s")]
-async fn convert(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn convert(context: &mut Context) -> Result<(), TaskError> {
     static ASKED: AtomicBool = AtomicBool::new(false);
     if !ASKED.swap(true, Ordering::SeqCst) {
         return Err(TaskError::new("the exchange rates are not there yet"));
@@ -36,7 +35,7 @@ async fn convert(context: &mut Context<Value>) -> Result<(), TaskError> {
 }
 
 #[task(dependencies = [convert])]
-async fn load(context: &mut Context<Value>) -> Result<usize, TaskError> {
+async fn load(context: &mut Context) -> Result<usize, TaskError> {
     let orders: Vec<Value> = context.get_as("orders")?;
     context.remove("orders");
     context.insert("loaded", json!(orders.len()))?;
@@ -48,7 +47,7 @@ async fn load(context: &mut Context<Value>) -> Result<usize, TaskError> {
     dependencies = [convert],
     trigger_rules = all(all_success, context_value("total_usd", greater_than, 10_000))
 )]
-async fn celebrate(context: &mut Context<Value>) -> Result<(), TaskError> {
+async fn celebrate(context: &mut Context) -> Result<(), TaskError> {
     context.insert("celebrated", json!(true))?;
     Ok(())
 }
@@ -66,7 +65,10 @@ async fn main() -> anyhow::Result<()> {
     let executions = executor.list_executions().await?.len();
     executor.shutdown().await?;
 
-    print!("{}", show::result(&result)?);
+    println!("{result}\n\nfinal context:");
+    for (key, value) in result.final_context.iter() {
+        println!("  {key} = {value}");
+    }
     let file = std::path::absolute("quickstart.db")?;
     println!("\nexecutions on record in {}: {executions}", file.display());
     Ok(())

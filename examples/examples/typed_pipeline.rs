@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, ensure};
 use cloacina_core::{
-    Context, Input, Output, State, TaskContext, TaskDefinition as _, TaskError, task, workflow,
+    Context, Input, Output, State, TaskContext, TaskDefinition as _, TaskError,
+    registered_workflows, task, workflow,
 };
 use cloacina_sqlite::UnifiedExecutor;
 use serde::{Deserialize, Serialize};
@@ -111,17 +112,21 @@ async fn main() -> anyhow::Result<()> {
         .build()
         .await?;
 
+    for workflow in registered_workflows()? {
+        println!("{}", workflow.to_mermaid());
+    }
+
     let order = json!({ "customer": "Ada", "items": ["bread", "butter"] });
     let plain = executor.execute("order", Context::from_value(order)?).await?;
-    println!("{plain:?}");
+    println!("{plain}\n");
 
     let order = json!({ "customer": "Ada", "items": ["bread", "butter"], "voucher": "SPRING" });
     let reduced = executor.execute("order", Context::from_value(order)?).await?;
-    println!("{reduced:?}");
+    println!("{reduced}\n");
 
     let unknown = json!({ "customer": "Bob", "items": ["jam"] });
     let failed = executor.execute("order", Context::from_value(unknown)?).await?;
-    println!("{failed:?}");
+    println!("{failed}\n");
 
     // What is no order is refused before anything is stored.
     let refused = executor.execute("order", Context::from_value(json!({ "item": "bread" }))?).await;

@@ -1,4 +1,3 @@
 //! What the examples share. Start with the examples themselves, in `examples/examples/`.
 
-pub mod show;
 pub mod wf;

@@ -1,5 +1,7 @@
 //! What users are told about executions.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,5 +1,9 @@
 //! Workflows: tasks that form a checked DAG, under a name and a version.
 
+mod diagram;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -309,5 +313,3 @@ impl Structure {
         self.tasks.iter().map(|task| &task.id)
     }
 }
-#[cfg(test)]
-mod tests;

@@ -26,16 +26,16 @@ use proc_macro::TokenStream;
 ///
 /// ```
 /// use cloacina_core::{Context, TaskError, task};
-/// use serde_json::{Value, json};
+/// use serde_json::json;
 ///
 /// #[task(retry_attempts = 3, retry_delay_ms = 200, timeout = "30s")]
-/// async fn extract(context: &mut Context<Value>) -> Result<(), TaskError> {
+/// async fn extract(context: &mut Context) -> Result<(), TaskError> {
 ///     context.insert("rows", json!([1, 2, 3]))?;
 ///     Ok(())
 /// }
 ///
 /// #[task(dependencies = [extract])]
-/// async fn load(context: &mut Context<Value>) -> Result<(), TaskError> {
+/// async fn load(context: &mut Context) -> Result<(), TaskError> {
 ///     context.insert("loaded", json!(true))?;
 ///     Ok(())
 /// }
@@ -130,7 +130,6 @@ use proc_macro::TokenStream;
 ///
 /// ```
 /// # use cloacina_core::{Context, TaskError, task};
-/// # use serde_json::Value;
 /// fn is_worth_it(error: &TaskError) -> bool {
 ///     !error.to_string().contains("no such account")
 /// }
@@ -146,12 +145,12 @@ use proc_macro::TokenStream;
 ///     retry_on = is_worth_it,
 ///     timeout = "1m30s"
 /// )]
-/// async fn charge(context: &mut Context<Value>) -> Result<(), TaskError> {
+/// async fn charge(context: &mut Context) -> Result<(), TaskError> {
 ///     Ok(())
 /// }
 ///
 /// #[task(blocking, dependencies = [charge])]
-/// fn print_receipt(context: &mut Context<Value>) {}
+/// fn print_receipt(context: &mut Context) {}
 /// # fn main() {}
 /// ```
 ///
@@ -171,9 +170,8 @@ use proc_macro::TokenStream;
 ///
 /// ```
 /// # use cloacina_core::{Context, task};
-/// # use serde_json::Value;
 /// # #[task]
-/// # async fn extract(context: &mut Context<Value>) {}
+/// # async fn extract(context: &mut Context) {}
 /// #[task(
 ///     dependencies = [extract],
 ///     trigger_rules = all(
@@ -181,10 +179,10 @@ use proc_macro::TokenStream;
 ///         any(context_value("rows", greater_than, 0), context_value("force", equals, true))
 ///     )
 /// )]
-/// async fn load(context: &mut Context<Value>) {}
+/// async fn load(context: &mut Context) {}
 ///
 /// #[task(dependencies = [extract], trigger_rules = task_failed(extract))]
-/// async fn call_for_help(context: &mut Context<Value>) {}
+/// async fn call_for_help(context: &mut Context) {}
 /// # fn main() {}
 /// ```
 ///
@@ -202,13 +200,12 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```
 /// # use cloacina_core::{Context, task, workflow};
-/// # use serde_json::Value;
 /// # #[task]
-/// # async fn extract(context: &mut Context<Value>) {}
+/// # async fn extract(context: &mut Context) {}
 /// # mod stages {
-/// #     use super::{Context, Value, extract, task};
+/// #     use super::{Context, extract, task};
 /// #     #[task(dependencies = [extract])]
-/// #     pub(super) async fn load(context: &mut Context<Value>) {}
+/// #     pub(super) async fn load(context: &mut Context) {}
 /// # }
 /// workflow! {
 ///     name: "etl",

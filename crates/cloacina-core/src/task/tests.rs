@@ -95,7 +95,7 @@ fn progress_is_kept_short() {
     let run = super::TaskContext::detached("a");
     assert_eq!(run.progress(), None);
     run.report_progress("ä".repeat(4_000));
-    assert_eq!(run.clone().progress().map(|text| text.len()), Some(4096));
+    assert_eq!(run.progress().map(|text| text.len()), Some(4096));
 }
 
 #[test]
