@@ -11,6 +11,8 @@ pub mod conformance;
 pub mod differential;
 pub mod executor_cases;
 pub mod memory;
+#[cfg(unix)]
+pub mod postgres;
 mod runner;
 
 pub use memory::MemoryBackend;

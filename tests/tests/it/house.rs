@@ -52,7 +52,7 @@ fn dependencies() -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn only_drivers_name_sqlx_and_they_do_not_name_each_other() {
-    const DRIVERS: [&str; 1] = ["cloacina-sqlite"];
+    const DRIVERS: [&str; 2] = ["cloacina-postgres", "cloacina-sqlite"];
     for (package, dependencies) in dependencies() {
         let names = |name: &str| dependencies.iter().any(|one| one == name);
         let is_driver = DRIVERS.contains(&package.as_str());

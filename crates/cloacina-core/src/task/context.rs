@@ -132,7 +132,7 @@ impl TaskContext {
     /// Says how far the task has come: `get_execution_result` shows the last text while the attempt runs, at once in this
     /// process and within a third of the lease in others. Costs no query. Texts over 4 KiB are cut.
     pub fn report_progress(&self, text: impl fmt::Display) {
-        let mut text = text.to_string();
+        let mut text = text.to_string().replace('\0', "\u{fffd}");
         text.truncate(text.floor_char_boundary(PROGRESS_MAX));
         *self.signs.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.into());
     }

@@ -62,8 +62,12 @@ impl TaskError {
         self
     }
 
-    /// Cuts the text to so many bytes, and says that it did.
+    /// Makes the text fit to be stored: cuts it to so many bytes, and says that it did, and puts U+FFFD in the place of NUL
+    /// characters, which not every store takes.
     pub(crate) fn limited(mut self, bytes: usize) -> Self {
+        if self.message.contains('\0') {
+            self.message = self.message.replace('\0', "\u{fffd}");
+        }
         if self.message.len() > bytes {
             let whole = self.message.len();
             self.message.truncate(self.message.floor_char_boundary(bytes));

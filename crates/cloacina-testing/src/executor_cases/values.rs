@@ -81,7 +81,9 @@ pub async fn odd_names_and_errors_come_back(fx: &ExecutorFixture) {
     for result in [told, read] {
         assert_eq!(result.workflow_name, name);
         let error = result.task(id).and_then(|task| task.error_message.clone());
-        assert_eq!(error.as_deref(), Some(text), "{result:?}");
+        // Not every store takes a NUL character in a text.
+        let text = text.replace('\0', "\u{fffd}");
+        assert_eq!(error.as_deref(), Some(&*text), "{result:?}");
         assert_eq!(result.error_message, Some(format!("task `{id}` failed: {text}")));
     }
 }

@@ -5,6 +5,7 @@
 mod differential;
 mod memory;
 mod planted;
+mod postgres;
 mod registry;
 mod report;
 mod runner;

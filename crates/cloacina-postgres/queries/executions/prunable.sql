@@ -1,0 +1,5 @@
+SELECT id
+FROM {schema}.executions
+WHERE finished_at <= $1
+ORDER BY id
+LIMIT $2

@@ -1,0 +1,3 @@
+UPDATE {schema}.executions
+SET owner = NULL
+WHERE id = ANY($1)

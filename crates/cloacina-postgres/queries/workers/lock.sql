@@ -1,0 +1,1 @@
+SELECT lock_key, expires_at FROM {schema}.workers WHERE id = $1 FOR UPDATE

@@ -1,0 +1,1 @@
+SELECT count(*) AS peers FROM {schema}.workers WHERE id <> $1

@@ -1,0 +1,329 @@
+//! The back end: each method is one transaction, carried out by the modules beside this one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloacina_core::backend::{
+    Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control, ControlVerdict, Counts,
+    EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, JsonText, NewWorker, Pulse,
+    Release, Standing, WorkflowDefinition, WorkflowKey,
+};
+use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId};
+
+use crate::PostgresOptions;
+use crate::claim::{self, Search};
+use crate::commit;
+use crate::connections::Connections;
+use crate::control;
+use crate::liveness;
+use crate::open;
+use crate::read;
+use crate::wake::{self, Session};
+
+/// The time between the two looks that prove a death: a living worker whose session was cut has taken its lock back by then.
+const SECOND_LOOK: Duration = Duration::from_millis(300);
+
+/// A store in one schema of a PostgreSQL database.
+///
+/// Dropping it without [`close`](Backend::close) is like a crash: nothing that was acknowledged is lost, and other
+/// processes take over at once.
+#[derive(Debug)]
+pub struct PostgresBackend {
+    connections: Arc<Connections>,
+    session: Arc<Session>,
+    /// The keys of the locks of this handle's workers.
+    locks: Arc<Mutex<HashMap<WorkerId, i64>>>,
+    channel: Arc<str>,
+}
+
+impl PostgresBackend {
+    /// Opens a schema, creates it if there is none and the role may, and brings its tables up to date.
+    ///
+    /// Any number of processes may do so at once.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Refused`] for a schema that may not be used: one that holds another program's tables, one of a newer
+    /// version of this program, one for which the role lacks a right; it is left untouched. [`BackendError::Unavailable`]
+    /// for a server that does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// The schema may have been created, and is then complete.
+    pub async fn open(options: PostgresOptions) -> Result<Self, BackendError> {
+        let tracker = tokio_util::task::TaskTracker::new();
+        let pool = open::pool(&options, 1);
+        let channel = wake::channel(&options.schema);
+        // A task that nobody can drop: a connection must not go back with half a migration.
+        let opened = tracker.spawn(async move { open::open(&options).await });
+        let connections = opened.await.map_err(|failure| {
+            let reason = "opening the database did not end".to_owned();
+            BackendError::Unavailable { reason, source: Some(Box::new(failure)) }
+        })??;
+        let session = Arc::new(Session::open(pool, channel.clone()));
+        Ok(Self { connections, session, locks: Arc::default(), channel: channel.into() })
+    }
+
+    fn check_open(&self) -> Result<(), BackendError> {
+        if self.connections.is_closed() { Err(BackendError::Closed) } else { Ok(()) }
+    }
+
+    /// Gives up the lock of a worker that has no row any more.
+    fn give_up_lock(&self, worker: WorkerId) {
+        let key = self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+        if let Some(key) = key {
+            self.session.let_go(key);
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for PostgresBackend {
+    async fn register_worker(&self, worker: &NewWorker) -> Result<(), BackendError> {
+        self.check_open()?;
+        let known =
+            self.locks.lock().unwrap_or_else(PoisonError::into_inner).get(&worker.id).copied();
+        let key = match known {
+            Some(key) => Some(key),
+            // The lock before the row: a row without its lock would look like a death.
+            None => self.session.hold().await,
+        };
+        if let Some(key) = key {
+            self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id, key);
+        }
+        let worker = worker.clone();
+        let registered =
+            self.connections.write("register a worker", move |connection, queries, clock| {
+                Box::pin(async move {
+                    liveness::register(connection, queries, clock, &worker, key).await
+                })
+            });
+        registered.await
+    }
+
+    async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError> {
+        self.check_open()?;
+        let worker = beat.worker;
+        let beat = beat.clone();
+        let pulse = self.connections.write("renew a lease", move |connection, queries, clock| {
+            Box::pin(async move { liveness::heartbeat(connection, queries, clock, &beat).await })
+        });
+        let pulse = pulse.await?;
+        if pulse == Pulse::Buried {
+            self.give_up_lock(worker);
+        }
+        Ok(pulse)
+    }
+
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.check_open()?;
+        let channel = Arc::clone(&self.channel);
+        let retired =
+            self.connections.write("retire a worker", move |connection, queries, clock| {
+                Box::pin(async move {
+                    liveness::retire(connection, queries, clock, worker).await?;
+                    wake::tell(connection, &channel).await
+                })
+            });
+        retired.await?;
+        self.give_up_lock(worker);
+        Ok(())
+    }
+
+    async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError> {
+        self.check_open()?;
+        let look =
+            self.connections.write("look for dead workers", move |connection, queries, clock| {
+                Box::pin(liveness::suspects(connection, queries, clock, by))
+            });
+        let suspects = look.await?;
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        tokio::time::sleep(SECOND_LOOK).await;
+        let channel = Arc::clone(&self.channel);
+        let buried =
+            self.connections.write("bury dead workers", move |connection, queries, clock| {
+                Box::pin(async move {
+                    let burials = liveness::bury(connection, queries, clock, &suspects).await?;
+                    if !burials.is_empty() {
+                        wake::tell(connection, &channel).await?;
+                    }
+                    Ok(burials)
+                })
+            });
+        buried.await
+    }
+
+    async fn define_workflows(
+        &self,
+        definitions: &[WorkflowDefinition],
+    ) -> Result<(), BackendError> {
+        self.check_open()?;
+        let mut new = Vec::new();
+        for definition in definitions {
+            // Most starts find everything on record: those take no write lock.
+            if self.definition(&definition.key).await?.is_none() {
+                new.push(definition.clone());
+            }
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        let defined = self.connections.write("define workflows", move |connection, queries, _| {
+            Box::pin(async move { control::define(connection, queries, &new).await })
+        });
+        defined.await
+    }
+
+    async fn definition(&self, key: &WorkflowKey) -> Result<Option<JsonText>, BackendError> {
+        self.check_open()?;
+        let key = key.clone();
+        let read =
+            self.connections.read("read a workflow's structure", move |connection, queries, _| {
+                Box::pin(async move { read::definition(connection, queries, &key).await })
+            });
+        read.await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
+        self.check_open()?;
+        let channel = Arc::clone(&self.channel);
+        let committed =
+            self.connections.write("commit a batch", move |connection, queries, clock| {
+                Box::pin(async move {
+                    let verdicts = commit::commit(connection, queries, clock, &batch).await?;
+                    if commit::concerns_others(&batch) {
+                        wake::tell(connection, &channel).await?;
+                    }
+                    Ok(verdicts)
+                })
+            });
+        committed.await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {
+        self.check_open()?;
+        let search = Search::new(request, &self.connections.queries)?;
+        let request = request.clone();
+        let claimed =
+            self.connections.write("claim executions", move |connection, queries, clock| {
+                Box::pin(async move {
+                    claim::claim(connection, queries, clock, &request, &search).await
+                })
+            });
+        claimed.await
+    }
+
+    async fn release(&self, releases: &[Release]) -> Result<(), BackendError> {
+        self.check_open()?;
+        if releases.is_empty() {
+            return Ok(());
+        }
+        let (releases, channel) = (releases.to_vec(), Arc::clone(&self.channel));
+        let released =
+            self.connections.write("release executions", move |connection, queries, clock| {
+                Box::pin(async move {
+                    control::release(connection, queries, clock, &releases).await?;
+                    wake::tell(connection, &channel).await
+                })
+            });
+        released.await
+    }
+
+    async fn control(
+        &self,
+        execution: ExecutionId,
+        order: &Control,
+    ) -> Result<ControlVerdict, BackendError> {
+        self.check_open()?;
+        let (order, channel) = (order.clone(), Arc::clone(&self.channel));
+        let carried_out =
+            self.connections.write("carry out an order", move |connection, queries, clock| {
+                Box::pin(async move {
+                    let verdict =
+                        control::control(connection, queries, clock, execution, &order).await?;
+                    wake::tell(connection, &channel).await?;
+                    Ok(verdict)
+                })
+            });
+        carried_out.await
+    }
+
+    async fn standing(&self, ids: &[ExecutionId]) -> Result<Vec<Option<Standing>>, BackendError> {
+        self.check_open()?;
+        let wanted = ids.to_vec();
+        let read =
+            self.connections.read("read where executions stand", move |connection, queries, _| {
+                Box::pin(async move { read::standings(connection, queries, wanted).await })
+            });
+        let found = read.await?;
+        Ok(ids.iter().map(|id| found.get(id).copied()).collect())
+    }
+
+    async fn load(&self, id: ExecutionId) -> Result<Option<ExecutionSnapshot>, BackendError> {
+        self.check_open()?;
+        let read = self.connections.read("load an execution", move |connection, queries, clock| {
+            Box::pin(read::snapshot(connection, queries, clock, id))
+        });
+        read.await
+    }
+
+    async fn list(&self, query: &ExecutionQuery) -> Result<Vec<ExecutionRecord>, BackendError> {
+        self.check_open()?;
+        let query = query.clone();
+        let read = self.connections.read("list executions", move |connection, queries, _| {
+            Box::pin(async move { read::list(connection, queries, &query).await })
+        });
+        read.await
+    }
+
+    async fn events(&self, execution: ExecutionId) -> Result<Vec<EventRecord>, BackendError> {
+        self.check_open()?;
+        let read = self.connections.read("list events", move |connection, queries, _| {
+            Box::pin(read::events(connection, queries, execution))
+        });
+        read.await
+    }
+
+    async fn counts(&self) -> Result<Counts, BackendError> {
+        self.check_open()?;
+        let read = self.connections.read("count executions", |connection, queries, _| {
+            Box::pin(read::counts(connection, queries))
+        });
+        read.await
+    }
+
+    async fn prune(&self, age: Duration, limit: u32) -> Result<u64, BackendError> {
+        self.check_open()?;
+        // What ended does not begin again: the look needs no write lock.
+        let look = self.connections.read(
+            "look for what can be deleted",
+            move |connection, queries, clock| {
+                let cutoff = clock.before(age);
+                Box::pin(async move {
+                    Ok((cutoff, read::prunable(connection, queries, cutoff, limit).await?))
+                })
+            },
+        );
+        let (cutoff, found) = look.await?;
+        if found.is_empty() {
+            return Ok(0);
+        }
+        let pruned = self.connections.write("delete executions", move |connection, queries, _| {
+            Box::pin(control::prune(connection, queries, cutoff, limit))
+        });
+        pruned.await
+    }
+
+    async fn changed(&self, poll: Duration) {
+        self.session.changed(poll).await;
+    }
+
+    async fn close(&self) {
+        self.connections.close().await;
+        self.session.close().await;
+    }
+}

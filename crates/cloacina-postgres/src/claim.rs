@@ -1,0 +1,114 @@
+//! Gives unowned executions to workers.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use cloacina_core::backend::{ClaimRequest, ClaimScope, Claims};
+use cloacina_core::{BackendError, ExecutionId};
+use sqlx::SqlStr;
+use sqlx::postgres::PgConnection;
+
+use crate::clock::Clock;
+use crate::error::Context as _;
+use crate::queries::Queries;
+use crate::{json, read, rows};
+
+/// What a claim looks for, ready to be bound.
+#[derive(Debug, Clone)]
+pub(crate) struct Search {
+    wanted: String,
+    limit: u32,
+    claimable: SqlStr,
+    next_due: SqlStr,
+}
+
+impl Search {
+    pub(crate) fn new(request: &ClaimRequest, queries: &Queries) -> Result<Self, BackendError> {
+        let limit = request.limit;
+        match &request.scope {
+            ClaimScope::Workflows(keys) => {
+                let keys: HashSet<(&str, &str)> =
+                    keys.iter().map(|key| (&*key.name, &*key.version)).collect();
+                let wanted = json::rows(&keys.into_iter().collect::<Vec<_>>())?;
+                let claimable = queries.executions_claimable.clone();
+                Ok(Self { wanted, limit, claimable, next_due: queries.executions_next_due.clone() })
+            }
+            ClaimScope::Adopt(wanted) => {
+                let ids: HashSet<ExecutionId> = wanted.iter().map(|(id, _)| *id).collect();
+                let wanted = json::rows(&ids.into_iter().collect::<Vec<_>>())?;
+                let claimable = queries.executions_claimable_by_id.clone();
+                Ok(Self {
+                    wanted,
+                    limit,
+                    claimable,
+                    next_due: queries.executions_next_due_by_id.clone(),
+                })
+            }
+        }
+    }
+
+    /// Finds what could be claimed, oldest first.
+    pub(crate) async fn candidates(
+        &self,
+        connection: &mut PgConnection,
+        clock: Clock,
+    ) -> Result<Vec<ExecutionId>, BackendError> {
+        let query = sqlx::query(self.claimable.clone())
+            .bind(&self.wanted)
+            .bind(clock.now())
+            .bind(i64::from(self.limit));
+        let found = query.fetch_all(connection).await.during("look for work")?;
+        found.iter().map(rows::execution_id).collect()
+    }
+
+    /// Finds when the next delayed execution falls due.
+    pub(crate) async fn next_due(
+        &self,
+        connection: &mut PgConnection,
+        clock: Clock,
+    ) -> Result<Option<Duration>, BackendError> {
+        let query = sqlx::query(self.next_due.clone()).bind(&self.wanted).bind(clock.now());
+        let row = query.fetch_one(connection).await.during("look for delayed work")?;
+        let due: Option<DateTime<Utc>> = rows::value(&row, "due_at")?;
+        Ok(due.map(|due| (due - clock.now()).to_std().unwrap_or_default()))
+    }
+}
+
+/// Claims, within a transaction.
+pub(crate) async fn claim(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    request: &ClaimRequest,
+    search: &Search,
+) -> Result<Claims, BackendError> {
+    let what = "claim executions";
+    let worker = *request.worker.as_uuid();
+    let query = sqlx::query(queries.workers_exists.clone()).bind(worker);
+    if query.fetch_optional(&mut *connection).await.during(what)?.is_none() {
+        let next_due = search.next_due(connection, clock).await?;
+        return Ok(Claims { executions: Vec::new(), next_due });
+    }
+    let ids = search.candidates(connection, clock).await?;
+    let query = sqlx::query(queries.executions_claim.clone())
+        .bind(json::ids(ids.iter().copied()))
+        .bind(worker)
+        .bind(clock.now());
+    query.execute(&mut *connection).await.during(what)?;
+    if let ClaimScope::Adopt(wanted) = &request.scope {
+        let given: HashSet<&ExecutionId> = ids.iter().collect();
+        let versions: Vec<(ExecutionId, &str)> = wanted
+            .iter()
+            .filter(|(id, _)| given.contains(id))
+            .map(|(id, version)| (*id, &**version))
+            .collect();
+        let query = sqlx::query(queries.executions_adopt.clone())
+            .bind(json::rows(&versions)?)
+            .bind(json::ids(ids.iter().copied()));
+        query.execute(&mut *connection).await.during(what)?;
+    }
+    let executions = read::snapshots(connection, queries, clock, &ids).await?;
+    let next_due = search.next_due(connection, clock).await?;
+    Ok(Claims { executions, next_due })
+}

@@ -1,0 +1,218 @@
+//! The hot path: a batch of submits and checkpoints in a fixed number of statements.
+//!
+//! The verdicts are found here, from where the executions stood before the batch; what is committed goes out as one
+//! statement a table.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use cloacina_core::backend::{
+    Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution, Standing, SubmitVerdict,
+};
+use cloacina_core::{BackendError, ExecutionId, PipelineStatus};
+use sqlx::postgres::PgConnection;
+
+use crate::clock::Clock;
+use crate::error::Context as _;
+use crate::queries::Queries;
+use crate::writes::Writes;
+use crate::{json, read, rows};
+
+/// Where the executions of a batch stand, kept up to date as its items are decided.
+struct Standings {
+    by_id: HashMap<ExecutionId, Standing>,
+    by_key: HashMap<Arc<str>, (ExecutionId, Arc<str>)>,
+}
+
+/// Commits a batch, within a transaction.
+pub(crate) async fn commit(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    batch: &Batch,
+) -> Result<BatchVerdicts, BackendError> {
+    let mut standings = standings(connection, queries, batch).await?;
+    let mut writes = Writes::default();
+    let submits =
+        batch.submits.iter().map(|new| submit(new, clock, &mut standings, &mut writes)).collect();
+    let submits =
+        create(connection, queries, clock, batch, submits, &mut standings, &mut writes).await?;
+    let mut checkpoints = Vec::with_capacity(batch.checkpoints.len());
+    let mut rest = &batch.checkpoints[..];
+    while let Some((checkpoint, later)) = rest.split_first() {
+        checkpoints.push(decide(checkpoint, later, clock, &mut standings, &mut writes));
+        rest = later;
+    }
+    writes.send(connection, queries, clock).await?;
+    Ok(BatchVerdicts { at: clock.now(), submits, checkpoints })
+}
+
+/// Tells whether a batch holds what other processes wait for: work that nobody owns, and ends.
+pub(crate) fn concerns_others(batch: &Batch) -> bool {
+    batch.submits.iter().any(|new| new.owner.is_none())
+        || batch.checkpoints.iter().any(|checkpoint| checkpoint.finish.is_some())
+}
+
+/// Reads where the executions of a batch stand before it, and keeps others from changing that.
+async fn standings(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    batch: &Batch,
+) -> Result<Standings, BackendError> {
+    let ids: HashSet<ExecutionId> = (batch.submits.iter().map(|new| new.id))
+        .chain(batch.checkpoints.iter().map(|checkpoint| checkpoint.execution))
+        .collect();
+    let by_id = read::lock(&mut *connection, queries, ids).await?;
+    let by_key = carriers(connection, queries, batch).await?;
+    Ok(Standings { by_id, by_key })
+}
+
+/// Finds the executions that carry the keys of a batch.
+async fn carriers(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    batch: &Batch,
+) -> Result<HashMap<Arc<str>, (ExecutionId, Arc<str>)>, BackendError> {
+    let mut by_key = HashMap::new();
+    let keys: Vec<&str> =
+        batch.submits.iter().filter_map(|new| new.idempotency_key.as_deref()).collect();
+    if !keys.is_empty() {
+        let found = sqlx::query(queries.executions_by_key.clone()).bind(keys);
+        for row in found.fetch_all(connection).await.during("look for keys")? {
+            let (key, id, workflow) = rows::keyed(&row)?;
+            by_key.insert(key, (id, workflow));
+        }
+    }
+    Ok(by_key)
+}
+
+/// Inserts the executions. One that somebody else was faster with is answered as if that had come before.
+async fn create(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    batch: &Batch,
+    mut verdicts: Vec<SubmitVerdict>,
+    standings: &mut Standings,
+    writes: &mut Writes<'_>,
+) -> Result<Vec<SubmitVerdict>, BackendError> {
+    let what = "submit";
+    if writes.submits.is_empty() {
+        return Ok(verdicts);
+    }
+    // In order of their keys, so that no two transactions wait for each other.
+    writes.submits.sort_unstable_by_key(|row| (row.4, row.0));
+    let query = sqlx::query(queries.executions_insert.clone())
+        .bind(json::rows(&writes.submits)?)
+        .bind(clock.now());
+    let found = query.fetch_all(&mut *connection).await.during(what)?;
+    let created = found.iter().map(rows::execution_id).collect::<Result<HashSet<_>, _>>()?;
+    if created.len() == writes.submits.len() {
+        return Ok(verdicts);
+    }
+    let lost: HashSet<ExecutionId> =
+        writes.submits.iter().map(|row| row.0).filter(|id| !created.contains(id)).collect();
+    writes.copies.retain(|(id, _)| !lost.contains(id));
+    standings.by_key = carriers(&mut *connection, queries, batch).await?;
+    standings.by_id.retain(|id, _| !lost.contains(id));
+    standings.by_id.extend(read::lock(connection, queries, lost.iter().copied()).await?);
+    for (new, verdict) in batch.submits.iter().zip(&mut verdicts) {
+        let carrier = new.idempotency_key.as_ref().and_then(|key| standings.by_key.get(key));
+        *verdict = match carrier {
+            Some((id, workflow)) if *id != new.id => {
+                SubmitVerdict::Existing { id: *id, workflow: Arc::clone(workflow) }
+            }
+            _ => SubmitVerdict::Created,
+        };
+    }
+    Ok(verdicts)
+}
+
+fn submit<'b>(
+    new: &'b NewExecution,
+    clock: Clock,
+    standings: &mut Standings,
+    writes: &mut Writes<'b>,
+) -> SubmitVerdict {
+    if standings.by_id.contains_key(&new.id) {
+        return SubmitVerdict::Created;
+    }
+    if let Some(key) = &new.idempotency_key {
+        if let Some((id, workflow)) = standings.by_key.get(key) {
+            return SubmitVerdict::Existing { id: *id, workflow: Arc::clone(workflow) };
+        }
+        let carrier = (new.id, Arc::clone(&new.workflow.name));
+        standings.by_key.insert(Arc::clone(key), carrier);
+    }
+    let (status, epoch) = match new.owner {
+        Some(_) => (PipelineStatus::Running, 1),
+        None => (PipelineStatus::Pending, 0),
+    };
+    let standing = Standing { status, owner: new.owner, epoch: u64::from(epoch) };
+    standings.by_id.insert(new.id, standing);
+    writes.submits.push((
+        new.id,
+        &new.workflow.name,
+        &new.workflow.version,
+        status.as_str(),
+        new.idempotency_key.as_deref(),
+        new.retry_of,
+        new.owner,
+        epoch,
+        new.delay.map(|delay| clock.after(delay)),
+        new.owner.map(|_| clock.now()),
+        new.input.as_str(),
+    ));
+    if let Some(old) = new.retry_of {
+        writes.copies.push((new.id, old));
+    }
+    SubmitVerdict::Created
+}
+
+fn decide<'b>(
+    checkpoint: &'b Checkpoint,
+    later: &[Checkpoint],
+    clock: Clock,
+    standings: &mut Standings,
+    writes: &mut Writes<'b>,
+) -> CheckpointVerdict {
+    let Some(standing) = standings.by_id.get_mut(&checkpoint.execution) else {
+        return CheckpointVerdict::Fenced;
+    };
+    if standing.owner != Some(checkpoint.worker) || standing.epoch != checkpoint.epoch {
+        writes.fenced(checkpoint, standing.epoch);
+        return CheckpointVerdict::Fenced;
+    }
+    let finish = checkpoint.finish.as_ref();
+    if standing.status.is_terminal() {
+        return ended(checkpoint, later, standing.status);
+    }
+    writes.checkpoint(checkpoint, clock);
+    if let Some(finish) = finish {
+        standing.status = finish.status;
+    }
+    CheckpointVerdict::Committed { status: standing.status }
+}
+
+/// Answers the owner of an execution that has ended already: perhaps by an earlier try of this very batch.
+fn ended(
+    checkpoint: &Checkpoint,
+    later: &[Checkpoint],
+    status: PipelineStatus,
+) -> CheckpointVerdict {
+    let ends = |by: &Checkpoint| by.finish.as_ref().is_some_and(|finish| finish.status == status);
+    if ends(checkpoint) {
+        return CheckpointVerdict::Committed { status };
+    }
+    // Only its owner completes or fails an execution, so what went before that end in one batch was committed with it.
+    let is_repeat = later.iter().any(|later| {
+        later.execution == checkpoint.execution
+            && later.worker == checkpoint.worker
+            && later.epoch == checkpoint.epoch
+            && ends(later)
+    });
+    if is_repeat && checkpoint.finish.is_none() {
+        return CheckpointVerdict::Committed { status: PipelineStatus::Running };
+    }
+    CheckpointVerdict::Ended(status)
+}

@@ -1,0 +1,105 @@
+//! What can be chosen when a schema is opened.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use async_trait::async_trait;
+use cloacina_core::{BackendError, Connect, ConnectOptions, ConnectSchema};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::PostgresBackend;
+use crate::schema::SchemaName;
+
+/// How to open a schema.
+///
+/// ```
+/// use cloacina_postgres::PostgresOptions;
+///
+/// # fn options() -> Result<PostgresOptions, cloacina_core::BackendError> {
+/// let options = PostgresOptions::from_url("postgresql://app:secret@localhost/app")?
+///     .schema("acme")?
+///     .pool_size(20);
+/// # Ok(options)
+/// # }
+/// # let options = options().unwrap();
+/// # assert!(!format!("{options:?}").contains("secret"));
+/// ```
+#[derive(Clone)]
+pub struct PostgresOptions {
+    pub(crate) connect: PgConnectOptions,
+    pub(crate) schema: SchemaName,
+    pub(crate) pool_size: u32,
+}
+
+impl PostgresOptions {
+    /// Reads an address such as `postgresql://user:password@host:5432/database?sslmode=verify-full`. The schema is
+    /// `public`, and there are 10 connections.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Config`] for an address that is malformed or of another database. The error does not show it.
+    pub fn from_url(url: &str) -> Result<Self, BackendError> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        let reason = match scheme {
+            "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
+                Ok(connect) => {
+                    return Ok(Self { connect, schema: SchemaName::public(), pool_size: 10 });
+                }
+                // Not the error's own text, which may hold a part of the address.
+                Err(_) => "the address of the database is malformed, expected \
+                     `postgresql://user:password@host:port/database`"
+                    .to_owned(),
+            },
+            "sqlite" => "an address that starts with `sqlite:` is for the crate `cloacina-sqlite`"
+                .to_owned(),
+            _ => "a PostgreSQL address starts with `postgresql://`, such as \
+                 `postgresql://user:password@host:port/database`"
+                .to_owned(),
+        };
+        Err(BackendError::Config { reason })
+    }
+
+    /// Chooses the schema of a tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Config`] for a name that breaks a rule: 1 to 48 bytes, lower-case ASCII letters, digits and `_`, a
+    /// letter first; neither `public`, nor one of PostgreSQL's own. Words of SQL are fine: names are always quoted.
+    pub fn schema(mut self, name: &str) -> Result<Self, BackendError> {
+        self.schema = SchemaName::tenant(name)?;
+        Ok(self)
+    }
+
+    /// Chooses how many connections may be open at once, at least 1. One more hears from other processes.
+    #[must_use]
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.pool_size = connections.max(1);
+        self
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("host", &self.connect.get_host())
+            .field("port", &self.connect.get_port())
+            .field("database", &self.connect.get_database())
+            .field("schema", &self.schema.as_str())
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Connect for PostgresBackend {
+    async fn connect(options: ConnectOptions) -> Result<Self, BackendError> {
+        let mut chosen = PostgresOptions::from_url(&options.url)?.pool_size(options.pool_size);
+        if let Some(schema) = &options.schema {
+            chosen = chosen.schema(schema)?;
+        }
+        Self::open(chosen).await
+    }
+}
+
+impl ConnectSchema for PostgresBackend {}

@@ -1,0 +1,139 @@
+//! Orders of users, releases and deletions.
+
+use chrono::{DateTime, Utc};
+use cloacina_core::backend::{Control, ControlVerdict, EventKind, Release, WorkflowDefinition};
+use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskId, TaskState};
+use sqlx::postgres::PgConnection;
+
+use crate::clock::Clock;
+use crate::error::Context as _;
+use crate::queries::Queries;
+use crate::{json, read, rows};
+
+/// Carries out an order, within a transaction.
+pub(crate) async fn control(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    execution: ExecutionId,
+    order: &Control,
+) -> Result<ControlVerdict, BackendError> {
+    let Some(snapshot) = standing(connection, queries, execution).await? else {
+        return Ok(ControlVerdict::NotFound);
+    };
+    let (status, started) = snapshot;
+    let next = match (order, status) {
+        (_, status) if status.is_terminal() => None,
+        (Control::Cancel { .. }, _) => Some((PipelineStatus::Cancelled, EventKind::Cancelled)),
+        (Control::Pause, PipelineStatus::Pending | PipelineStatus::Running) => {
+            Some((PipelineStatus::Paused, EventKind::Paused))
+        }
+        (Control::Resume, PipelineStatus::Paused) if started => {
+            Some((PipelineStatus::Running, EventKind::Resumed))
+        }
+        (Control::Resume, PipelineStatus::Paused) => {
+            Some((PipelineStatus::Pending, EventKind::Resumed))
+        }
+        (Control::Pause | Control::Resume, _) => None,
+    };
+    let Some((next, event)) = next else { return Ok(ControlVerdict::Unchanged(status)) };
+    if let Control::Cancel { tasks } = order {
+        cancel_tasks(connection, queries, clock, execution, tasks).await?;
+    }
+    let what = "carry out an order";
+    let id = *execution.as_uuid();
+    let update = sqlx::query(queries.executions_control.clone())
+        .bind(id)
+        .bind(next.as_str())
+        .bind(next.is_terminal().then_some(clock.now()));
+    update.execute(&mut *connection).await.during(what)?;
+    let insert = sqlx::query(queries.events_control.clone())
+        .bind(id)
+        .bind(clock.now())
+        .bind(event.as_str())
+        .bind(format!("it was {status}"));
+    insert.execute(&mut *connection).await.during(what)?;
+    Ok(ControlVerdict::Applied(next))
+}
+
+/// Reads the status, and whether a worker ever owned it.
+async fn standing(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    execution: ExecutionId,
+) -> Result<Option<(PipelineStatus, bool)>, BackendError> {
+    read::lock(&mut *connection, queries, [execution]).await?;
+    let query = sqlx::query(queries.executions_load.clone()).bind(json::ids([execution]));
+    let row = query.fetch_optional(connection).await.during("read an execution")?;
+    let record = row.map(|row| rows::execution(&row)).transpose()?;
+    Ok(record.map(|record| (record.status, record.started_at.is_some())))
+}
+
+/// Writes the rows of tasks that a cancel keeps from ending otherwise.
+async fn cancel_tasks(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    execution: ExecutionId,
+    tasks: &[(TaskId, u32)],
+) -> Result<(), BackendError> {
+    let id = execution;
+    let state = TaskState::Cancelled.as_str();
+    let now = clock.now();
+    let tasks: Vec<_> = tasks
+        .iter()
+        .map(|(task, ordinal)| (id, task.as_str(), ordinal, state, 0, now, now))
+        .collect();
+    let query = sqlx::query(queries.tasks_insert.clone()).bind(json::rows(&tasks)?);
+    query.execute(connection).await.during("cancel tasks").map(drop)
+}
+
+/// Gives executions back, within a transaction.
+pub(crate) async fn release(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    releases: &[Release],
+) -> Result<(), BackendError> {
+    let what = "release executions";
+    let standings =
+        read::lock(&mut *connection, queries, releases.iter().map(|one| one.execution)).await?;
+    let owned = releases.iter().filter(|release| {
+        standings.get(&release.execution).is_some_and(|standing| {
+            standing.owner == Some(release.worker)
+                && standing.epoch == release.epoch
+                && !standing.status.is_terminal()
+        })
+    });
+    let ids = json::ids(owned.map(|release| release.execution));
+    let query = sqlx::query(queries.attempts_release.clone()).bind(&ids).bind(clock.now());
+    query.execute(&mut *connection).await.during(what)?;
+    let query = sqlx::query(queries.executions_release.clone()).bind(&ids);
+    query.execute(&mut *connection).await.during(what).map(drop)
+}
+
+/// Deletes executions that ended by `cutoff`, within a transaction.
+pub(crate) async fn prune(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    cutoff: DateTime<Utc>,
+    limit: u32,
+) -> Result<u64, BackendError> {
+    let ids = read::prunable(connection, queries, cutoff, limit).await?;
+    let query = sqlx::query(queries.executions_delete.clone()).bind(json::ids(ids));
+    Ok(query.execute(connection).await.during("delete executions")?.rows_affected())
+}
+
+/// Puts the structure of workflows on record; what is there stays.
+pub(crate) async fn define(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    definitions: &[WorkflowDefinition],
+) -> Result<(), BackendError> {
+    let definitions: Vec<(&str, &str, &str)> = definitions
+        .iter()
+        .map(|one| (&*one.key.name, &*one.key.version, one.structure.as_str()))
+        .collect();
+    let query = sqlx::query(queries.workflows_define.clone()).bind(json::rows(&definitions)?);
+    query.execute(connection).await.during("define workflows").map(drop)
+}

@@ -1,0 +1,83 @@
+//! Turns what sqlx and PostgreSQL report into what the caller can do about it.
+
+use cloacina_core::BackendError;
+use cloacina_core::backend::BoxError;
+
+/// Turns an error into ours. `what` says what was tried.
+pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
+    let reason = match &error {
+        sqlx::Error::PoolClosed => return BackendError::Closed,
+        sqlx::Error::PoolTimedOut => {
+            format!(
+                "{what}: no connection became free in time, `db_pool_size` says how many there are"
+            )
+        }
+        _ => format!("{what}: {error}"),
+    };
+    let code = error.as_database_error().and_then(|error| error.code()).map(String::from);
+    let source = source(error);
+    match code.as_deref() {
+        Some(code) => by_state(code, reason, source),
+        None => match source.downcast_ref::<sqlx::Error>() {
+            Some(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
+                BackendError::Corrupt { reason, source: Some(source) }
+            }
+            Some(sqlx::Error::Configuration(_)) => BackendError::Config { reason },
+            _ => BackendError::Unavailable { reason, source: Some(source) },
+        },
+    }
+}
+
+/// Decides by the SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn by_state(code: &str, reason: String, source: BoxError) -> BackendError {
+    let source = Some(source);
+    match code {
+        // Out of disk space or memory.
+        "53100" | "53200" => BackendError::Full { reason, source },
+        // Permissions, wrong passwords, unknown databases, and a server that only reads.
+        "42501" | "28000" | "28P01" | "3D000" | "3F000" | "25006" => {
+            BackendError::Refused { reason, source }
+        }
+        // A table that is not there any more: somebody dropped it.
+        "42P01" => BackendError::Refused { reason, source },
+        _ => match code.get(..2) {
+            // Connections, transactions that got into each other's way, resources, an operator's intervention, the
+            // server's own troubles, limits on time and locks.
+            Some("08" | "25" | "40" | "53" | "55" | "57" | "58") => {
+                BackendError::Unavailable { reason, source }
+            }
+            Some("XX") => BackendError::Corrupt { reason, source },
+            _ => BackendError::Rejected { reason, source },
+        },
+    }
+}
+
+/// Says what was tried when it fails.
+pub(crate) trait Context<T> {
+    /// Turns the error into ours.
+    fn during(self, what: &str) -> Result<T, BackendError>;
+}
+
+impl<T> Context<T> for Result<T, sqlx::Error> {
+    fn during(self, what: &str) -> Result<T, BackendError> {
+        self.map_err(|error| translate(what, error))
+    }
+}
+
+impl<T> Context<T> for Result<T, serde_json::Error> {
+    fn during(self, what: &str) -> Result<T, BackendError> {
+        self.map_err(|error| BackendError::Rejected {
+            reason: format!("{what}: {error}"),
+            source: Some(Box::new(error)),
+        })
+    }
+}
+
+/// Refuses a store.
+pub(crate) fn refused(reason: String) -> BackendError {
+    BackendError::Refused { reason, source: None }
+}
+
+fn source(error: sqlx::Error) -> BoxError {
+    Box::new(error)
+}

@@ -1,0 +1,43 @@
+//! The PostgreSQL back end of Cloacina: one schema of a database holds one tenant.
+//!
+//! ```no_run
+//! use cloacina_postgres::UnifiedExecutor;
+//!
+//! # async fn open() -> Result<(), cloacina_core::ExecutorError> {
+//! let url = "postgresql://app:secret@db.example.com/app";
+//! let acme = UnifiedExecutor::with_schema(url, "acme").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The schema is created if it is missing and the role may create it, and brought up to date. Any number of processes may
+//! work on one schema. Every statement names the schema, so none depends on `search_path` or on any other setting of a
+//! session. `UnifiedExecutor::new` uses the schema `public`, for programs with one tenant whose database holds nothing else.
+//!
+//! Each handle opens up to `db_pool_size` connections, and one more on which it hears from the others and which proves to
+//! them that its workers live.
+
+mod backend;
+mod claim;
+mod clock;
+mod commit;
+mod connect;
+mod connections;
+mod control;
+mod error;
+mod json;
+mod liveness;
+mod migrate;
+mod open;
+mod queries;
+mod read;
+mod rows;
+mod schema;
+mod wake;
+mod writes;
+
+pub use backend::PostgresBackend;
+pub use connect::PostgresOptions;
+
+/// Runs workflows on one schema of a PostgreSQL database. See [`cloacina_core::UnifiedExecutor`].
+pub type UnifiedExecutor = cloacina_core::UnifiedExecutor<PostgresBackend>;

@@ -1,0 +1,217 @@
+//! Workers: their leases, and what becomes of what they owned.
+
+use chrono::{DateTime, Utc};
+use cloacina_core::backend::{AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse};
+use cloacina_core::{BackendError, WorkerId};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+use crate::clock::Clock;
+use crate::error::Context as _;
+use crate::queries::Queries;
+use crate::rows;
+
+/// A worker that may be dead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suspect {
+    pub(crate) worker: WorkerId,
+    /// What it has registered, if it has a row. One without was buried, and what it submitted came after.
+    row: Option<WorkerRow>,
+    /// Its lock was free.
+    lock_was_free: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct WorkerRow {
+    lock_key: Option<i64>,
+    expires_at: DateTime<Utc>,
+}
+
+impl WorkerRow {
+    fn read(row: &sqlx::postgres::PgRow) -> Result<Self, BackendError> {
+        Ok(Self {
+            lock_key: rows::value(row, "lock_key")?,
+            expires_at: rows::value(row, "expires_at")?,
+        })
+    }
+}
+
+pub(crate) async fn register(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    worker: &NewWorker,
+    lock_key: Option<i64>,
+) -> Result<(), BackendError> {
+    let query = sqlx::query(queries.workers_register.clone())
+        .bind(*worker.id.as_uuid())
+        .bind(lock_key)
+        .bind(clock.now())
+        .bind(clock.after(worker.lease_ttl));
+    query.execute(connection).await.during("register a worker").map(drop)
+}
+
+pub(crate) async fn heartbeat(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    beat: &Heartbeat,
+) -> Result<Pulse, BackendError> {
+    let what = "renew a lease";
+    let worker = *beat.worker.as_uuid();
+    let query =
+        sqlx::query(queries.workers_renew.clone()).bind(worker).bind(clock.after(beat.lease_ttl));
+    if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
+        return Ok(Pulse::Buried);
+    }
+    let query = sqlx::query(queries.workers_peers.clone()).bind(worker);
+    let row = query.fetch_one(connection).await.during(what)?;
+    let peers: i64 = rows::value(&row, "peers")?;
+    Ok(Pulse::Alive { peers: u32::try_from(peers).unwrap_or(u32::MAX) })
+}
+
+pub(crate) async fn retire(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    worker: WorkerId,
+) -> Result<(), BackendError> {
+    let what = "retire a worker";
+    lock_owned(connection, queries, worker).await?;
+    end_attempts(connection, queries, clock, worker, AttemptState::Released).await?;
+    let query = sqlx::query(queries.executions_release_all.clone()).bind(*worker.as_uuid());
+    query.execute(&mut *connection).await.during(what)?;
+    let query = sqlx::query(queries.workers_delete.clone()).bind(*worker.as_uuid());
+    query.execute(connection).await.during(what).map(drop)
+}
+
+/// Finds the workers other than `by` that may be dead: their lock was free, their lease has run out, or they have no row.
+pub(crate) async fn suspects(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    by: WorkerId,
+) -> Result<Vec<Suspect>, BackendError> {
+    let what = "look for dead workers";
+    let by = *by.as_uuid();
+    let mut suspects = Vec::new();
+    let query = sqlx::query(queries.workers_list.clone()).bind(by);
+    for row in query.fetch_all(&mut *connection).await.during(what)? {
+        let worker = rows::worker("workers", "id", &row)?;
+        let row = WorkerRow::read(&row)?;
+        let lock_was_free = is_free(&mut *connection, row.lock_key).await?;
+        if lock_was_free || row.expires_at <= clock.now() {
+            suspects.push(Suspect { worker, row: Some(row), lock_was_free });
+        }
+    }
+    let query = sqlx::query(queries.executions_ownerless.clone()).bind(by);
+    for row in query.fetch_all(&mut *connection).await.during(what)? {
+        let worker = rows::worker("executions", "owner", &row)?;
+        suspects.push(Suspect { worker, row: None, lock_was_free: false });
+    }
+    Ok(suspects)
+}
+
+/// Tells whether no session holds the lock of a worker. What is taken to find out goes with the transaction.
+async fn is_free(
+    connection: &mut PgConnection,
+    lock_key: Option<i64>,
+) -> Result<bool, BackendError> {
+    let Some(key) = lock_key else { return Ok(false) };
+    let what = "look for dead workers";
+    let query = sqlx::query("SELECT pg_try_advisory_xact_lock($1)").bind(key);
+    query.fetch_one(connection).await.during(what)?.try_get(0).during(what)
+}
+
+/// Frees what dead workers owned, within a transaction. One that shows a sign of life after all is passed over.
+pub(crate) async fn bury(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    suspects: &[Suspect],
+) -> Result<Vec<Burial>, BackendError> {
+    let mut burials = Vec::new();
+    for suspect in suspects {
+        if let Some(proof) = proof(connection, queries, clock, suspect).await? {
+            let worker = suspect.worker;
+            let executions = free(connection, queries, clock, worker, proof).await?;
+            burials.push(Burial { worker, proof, executions });
+        }
+    }
+    Ok(burials)
+}
+
+/// Looks at a suspect again, under its row's lock.
+async fn proof(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    suspect: &Suspect,
+) -> Result<Option<ProofOfDeath>, BackendError> {
+    let query = sqlx::query(queries.workers_lock.clone()).bind(*suspect.worker.as_uuid());
+    let row = query.fetch_optional(&mut *connection).await.during("look for dead workers")?;
+    let row = row.map(|row| WorkerRow::read(&row)).transpose()?;
+    match (row, suspect.row) {
+        (None, None) => Ok(Some(ProofOfDeath::Lease)),
+        (Some(now), Some(before)) => {
+            let same_lock = suspect.lock_was_free && now.lock_key == before.lock_key;
+            if same_lock && is_free(connection, now.lock_key).await? {
+                return Ok(Some(ProofOfDeath::Lock));
+            }
+            Ok((now.expires_at <= clock.now()).then_some(ProofOfDeath::Lease))
+        }
+        // Somebody else buried it, or it has registered.
+        (None, Some(_)) | (Some(_), None) => Ok(None),
+    }
+}
+
+async fn free(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    worker: WorkerId,
+    proof: ProofOfDeath,
+) -> Result<u64, BackendError> {
+    let what = "free what a dead worker owned";
+    lock_owned(connection, queries, worker).await?;
+    end_attempts(connection, queries, clock, worker, AttemptState::Lost).await?;
+    let proof = match proof {
+        ProofOfDeath::Lock => "its lock was free",
+        ProofOfDeath::Lease => "its lease had run out",
+    };
+    let query = sqlx::query(queries.events_recover.clone())
+        .bind(*worker.as_uuid())
+        .bind(clock.now())
+        .bind(format!("worker {worker} died: {proof}"));
+    query.execute(&mut *connection).await.during(what)?;
+    let query = sqlx::query(queries.executions_recover.clone()).bind(*worker.as_uuid());
+    let freed = query.execute(&mut *connection).await.during(what)?.rows_affected();
+    let query = sqlx::query(queries.workers_delete.clone()).bind(*worker.as_uuid());
+    query.execute(connection).await.during(what)?;
+    Ok(freed)
+}
+
+/// Keeps others from changing what a worker owns, in the order in which everybody takes such locks.
+async fn lock_owned(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    worker: WorkerId,
+) -> Result<(), BackendError> {
+    let query = sqlx::query(queries.executions_lock_owned.clone()).bind(*worker.as_uuid());
+    query.execute(connection).await.during("lock what a worker owns").map(drop)
+}
+
+/// Ends the attempts on record as running of everything that a worker owns.
+async fn end_attempts(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    worker: WorkerId,
+    state: AttemptState,
+) -> Result<(), BackendError> {
+    let query = sqlx::query(queries.attempts_end_all.clone())
+        .bind(*worker.as_uuid())
+        .bind(rows::attempt_state_name(state))
+        .bind(clock.now());
+    query.execute(connection).await.during("end the attempts of a worker").map(drop)
+}

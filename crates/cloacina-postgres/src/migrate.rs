@@ -1,0 +1,123 @@
+//! Brings the tables of a schema up to date.
+
+use cloacina_core::BackendError;
+use sqlx::postgres::PgConnection;
+use sqlx::{Executor as _, Row as _};
+
+use crate::error::{Context as _, refused};
+use crate::queries::render;
+use crate::schema::SchemaName;
+
+/// The version that this program writes: the number of migrations.
+pub(crate) const VERSION: usize = MIGRATIONS.len();
+
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_progress.sql"),
+];
+
+/// Tells that a schema is ours, and what it has seen.
+const LEDGER: &str = "\
+    CREATE TABLE {schema}.cloacina_migrations (\
+        version integer NOT NULL PRIMARY KEY, \
+        applied_at timestamptz NOT NULL DEFAULT clock_timestamp()\
+    )";
+
+/// Applies what the schema has not seen yet, all or nothing. Others may do the same at the same time.
+pub(crate) async fn migrate(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+) -> Result<(), BackendError> {
+    if seen(connection, schema).await? == Some(VERSION) {
+        return Ok(());
+    }
+    let what = "bring the schema up to date";
+    connection.execute("BEGIN; SET LOCAL lock_timeout = '60s'").await.during(what)?;
+    let migrated = apply(connection, schema).await;
+    let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.execute(end).await.during(what);
+    migrated.and(ended.map(drop))
+}
+
+async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
+    let what = "bring the schema up to date";
+    // A lock of this schema alone: tenants of one database do not wait for each other.
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('cloacina.' || $1, 0))";
+    sqlx::query(lock).bind(schema.as_str()).execute(&mut *connection).await.during(what)?;
+    let seen = match seen(connection, schema).await? {
+        Some(seen) => seen,
+        None => {
+            create(connection, schema).await?;
+            0
+        }
+    };
+    for (place, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
+        sqlx::raw_sql(render(migration, schema)).execute(&mut *connection).await.during(what)?;
+        let version = i32::try_from(place + 1).unwrap_or(i32::MAX);
+        let insert =
+            render("INSERT INTO {schema}.cloacina_migrations (version) VALUES ($1)", schema);
+        sqlx::query(insert).bind(version).execute(&mut *connection).await.during(what)?;
+    }
+    Ok(())
+}
+
+/// Makes the schema, unless it is there, and its ledger. A schema that holds another program's tables is left alone.
+async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
+    let what = "create the schema";
+    let name = schema.as_str();
+    // A role may own a schema and yet not be allowed to create any, so this looks first.
+    let exists = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)";
+    let row = sqlx::query(exists).bind(name).fetch_one(&mut *connection).await.during(what)?;
+    if !row.try_get::<bool, _>(0).during(what)? {
+        let create = render("CREATE SCHEMA {schema}", schema);
+        sqlx::query(create).execute(&mut *connection).await.during(what)?;
+    }
+    let others = "\
+        SELECT c.relname::text FROM pg_class AS c \
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1";
+    let found =
+        sqlx::query(others).bind(name).fetch_optional(&mut *connection).await.during(what)?;
+    if let Some(row) = found {
+        let table: String = row.try_get(0).during(what)?;
+        return Err(refused(format!(
+            "schema `{name}` holds `{table}`, which is not ours: it was left untouched, name a schema of its own"
+        )));
+    }
+    sqlx::query(render(LEDGER, schema)).execute(connection).await.during(what).map(drop)
+}
+
+/// Counts the migrations that a schema has seen; `None` if it has no ledger.
+async fn seen(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+) -> Result<Option<usize>, BackendError> {
+    let what = "read the version of the schema";
+    let exists = "\
+        SELECT EXISTS (\
+            SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+            WHERE n.nspname = $1 AND c.relname = 'cloacina_migrations'\
+        )";
+    let query = sqlx::query(exists).bind(schema.as_str());
+    let row = query.fetch_one(&mut *connection).await.during(what)?;
+    if !row.try_get::<bool, _>(0).during(what)? {
+        return Ok(None);
+    }
+    let versions = "SELECT coalesce(max(version), 0), count(*) FROM {schema}.cloacina_migrations";
+    let row = sqlx::query(render(versions, schema)).fetch_one(connection).await.during(what)?;
+    let (last, count): (i32, i64) = (row.try_get(0).during(what)?, row.try_get(1).during(what)?);
+    let (name, last) = (schema.as_str(), usize::try_from(last).unwrap_or_default());
+    if last > VERSION {
+        return Err(refused(format!(
+            "schema `{name}` has version {last}, this program knows versions up to {VERSION}: use a newer program, \
+             the schema was left untouched"
+        )));
+    }
+    if usize::try_from(count) != Ok(last) {
+        return Err(refused(format!(
+            "the ledger of schema `{name}` has {count} entries up to version {last}: some are missing, the schema was \
+             left untouched"
+        )));
+    }
+    Ok(Some(last))
+}

@@ -1,0 +1,203 @@
+//! The session on which a handle hears from others, and whose locks prove to them that its workers live.
+//!
+//! PostgreSQL drops a session's advisory locks when the session ends, also when its process was killed. So whoever can take a
+//! worker's lock knows that the worker's session has ended. A session may also end under a living worker; then it is opened
+//! again at once and takes its locks back, which is why a death is proved by two looks some time apart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloacina_core::BackendError;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgListener, PgPool};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::Context as _;
+use crate::schema::SchemaName;
+
+/// The wait before a lost session is opened again, and the longest one if that fails.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a worker waits for its lock. Without it, its lease is what others go by.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The session of one handle.
+#[derive(Debug)]
+pub(crate) struct Session {
+    orders: mpsc::UnboundedSender<Order>,
+    changed: Arc<Notify>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    pool: PgPool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[derive(Debug)]
+enum Order {
+    /// Take a lock and keep it.
+    Hold(i64, oneshot::Sender<()>),
+    LetGo(i64),
+}
+
+/// Names the channel on which the processes of a schema tell each other that something has changed. It carries nothing else.
+pub(crate) fn channel(schema: &SchemaName) -> String {
+    format!("cloacina_{}", schema.as_str())
+}
+
+impl Session {
+    /// Opens the session, on a pool of one connection.
+    pub(crate) fn open(pool: PgPool, channel: String) -> Self {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let changed = Arc::new(Notify::new());
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let keeper = Keeper {
+            pool: pool.clone(),
+            channel,
+            inbox,
+            changed: Arc::clone(&changed),
+            held: Vec::new(),
+        };
+        let stopped = stop.clone();
+        tracker.spawn(async move {
+            tokio::select! {
+                () = keeper.keep() => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+        Self { orders, changed, tracker, stop, pool }
+    }
+
+    /// Takes a lock for a worker and returns its key; none if the session cannot be had now.
+    pub(crate) async fn hold(&self) -> Option<i64> {
+        // Random, so that nobody guesses it and holds it for somebody else.
+        let (high, low) = cloacina_core::WorkerId::new().as_uuid().as_u64_pair();
+        let key = (high ^ low).cast_signed();
+        let (held, taken) = oneshot::channel();
+        self.orders.send(Order::Hold(key, held)).ok()?;
+        match tokio::time::timeout(PATIENCE, taken).await {
+            Ok(Ok(())) => Some(key),
+            _ => {
+                let _ = self.orders.send(Order::LetGo(key));
+                None
+            }
+        }
+    }
+
+    /// Gives up a lock.
+    pub(crate) fn let_go(&self, key: i64) {
+        // A session that has ended holds nothing.
+        let _ = self.orders.send(Order::LetGo(key));
+    }
+
+    /// Waits until somebody tells that something has changed, but not longer than that.
+    pub(crate) async fn changed(&self, poll: Duration) {
+        let _ = tokio::time::timeout(poll, self.changed.notified()).await;
+    }
+
+    /// Ends the session.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.pool.close().await;
+    }
+}
+
+/// Keeps the session open.
+struct Keeper {
+    pool: PgPool,
+    channel: String,
+    inbox: mpsc::UnboundedReceiver<Order>,
+    changed: Arc<Notify>,
+    held: Vec<i64>,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.connect().await {
+                Ok(listener) => {
+                    wait = FIRST_WAIT;
+                    // Whatever happened meanwhile went unheard.
+                    self.changed.notify_one();
+                    if let Err(error) = self.serve(listener).await {
+                        tracing::warn!(%error, "the session for news was lost");
+                    }
+                }
+                Err(BackendError::Closed) => return,
+                Err(error) => tracing::warn!(%error, "no session for news"),
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn connect(&mut self) -> Result<PgListener, BackendError> {
+        let what = "open a session for news";
+        let mut listener = PgListener::connect_with(&self.pool).await.during(what)?;
+        listener.eager_reconnect(false);
+        for &key in &self.held {
+            lock(&mut listener, key).await?;
+        }
+        listener.listen(&self.channel).await.during(what)?;
+        Ok(listener)
+    }
+
+    /// Hears and obeys until the session is lost.
+    async fn serve(&mut self, mut listener: PgListener) -> Result<(), BackendError> {
+        let what = "wait for news";
+        loop {
+            tokio::select! {
+                order = self.inbox.recv() => match order {
+                    Some(Order::Hold(key, held)) => {
+                        self.held.push(key);
+                        lock(&mut listener, key).await?;
+                        // One who stopped waiting lets go of it.
+                        let _ = held.send(());
+                    }
+                    Some(Order::LetGo(key)) => {
+                        self.held.retain(|&other| other != key);
+                        let query = sqlx::query("SELECT pg_advisory_unlock($1)").bind(key);
+                        query.execute(&mut listener).await.during("let go of a lock")?;
+                    }
+                    // The handle is gone.
+                    None => return std::future::pending().await,
+                },
+                // Cancel safe: what was read of a message stays in the buffer of the connection.
+                news = listener.try_recv() => match news.during(what)? {
+                    Some(_) => self.changed.notify_one(),
+                    None => {
+                        let reason = "the connection was closed".to_owned();
+                        return Err(BackendError::Unavailable { reason, source: None });
+                    }
+                },
+            }
+        }
+    }
+}
+
+async fn lock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {
+    let what = "take the lock of a worker";
+    let query = sqlx::query("SELECT pg_try_advisory_lock($1)").bind(key);
+    let row = query.fetch_one(listener).await.during(what)?;
+    if row.try_get(0).during(what)? {
+        return Ok(());
+    }
+    let reason = format!("{what}: another session has it still");
+    Err(BackendError::Unavailable { reason, source: None })
+}
+
+/// Tells the other processes of a schema, when the transaction commits, that something has changed.
+pub(crate) async fn tell(connection: &mut PgConnection, channel: &str) -> Result<(), BackendError> {
+    let query = sqlx::query("SELECT pg_notify($1, '')").bind(channel);
+    query.execute(connection).await.during("tell the others").map(drop)
+}

@@ -1,0 +1,9 @@
+//! The conformance suite, and what is special to PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod conformance_suite;
+mod differential;
+mod opening;
+mod sessions;
+mod support;
