@@ -32,9 +32,9 @@ const SECOND_LOOK: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct PostgresBackend {
     connections: Arc<Connections>,
-    session: Arc<Session>,
+    session: Session,
     /// The keys of the locks of this handle's workers.
-    locks: Arc<Mutex<HashMap<WorkerId, i64>>>,
+    locks: Mutex<HashMap<WorkerId, i64>>,
     channel: Arc<str>,
 }
 
@@ -54,16 +54,14 @@ impl PostgresBackend {
     /// The schema may have been created, and is then complete.
     pub async fn open(options: PostgresOptions) -> Result<Self, BackendError> {
         let tracker = tokio_util::task::TaskTracker::new();
-        let pool = open::pool(&options, 1);
-        let channel = wake::channel(&options.schema);
-        // A task that nobody can drop: a connection must not go back with half a migration.
+        let channel = wake::channel(&options.schema).into();
+        // A task that nobody can drop: what it has begun it also closes.
         let opened = tracker.spawn(async move { open::open(&options).await });
-        let connections = opened.await.map_err(|failure| {
+        let (connections, session) = opened.await.map_err(|failure| {
             let reason = "opening the database did not end".to_owned();
             BackendError::Unavailable { reason, source: Some(Box::new(failure)) }
         })??;
-        let session = Arc::new(Session::open(pool, channel.clone()));
-        Ok(Self { connections, session, locks: Arc::default(), channel: channel.into() })
+        Ok(Self { connections, session, locks: Mutex::default(), channel })
     }
 
     fn check_open(&self) -> Result<(), BackendError> {
@@ -124,7 +122,7 @@ impl Backend for PostgresBackend {
             self.connections.write("retire a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::retire(connection, queries, clock, worker).await?;
-                    wake::tell(connection, &channel).await
+                    wake::tell(connection, queries, &channel).await
                 })
             });
         retired.await?;
@@ -149,7 +147,7 @@ impl Backend for PostgresBackend {
                 Box::pin(async move {
                     let burials = liveness::bury(connection, queries, clock, &suspects).await?;
                     if !burials.is_empty() {
-                        wake::tell(connection, &channel).await?;
+                        wake::tell(connection, queries, &channel).await?;
                     }
                     Ok(burials)
                 })
@@ -196,7 +194,7 @@ impl Backend for PostgresBackend {
                 Box::pin(async move {
                     let verdicts = commit::commit(connection, queries, clock, &batch).await?;
                     if commit::concerns_others(&batch) {
-                        wake::tell(connection, &channel).await?;
+                        wake::tell(connection, queries, &channel).await?;
                     }
                     Ok(verdicts)
                 })
@@ -227,7 +225,7 @@ impl Backend for PostgresBackend {
             self.connections.write("release executions", move |connection, queries, clock| {
                 Box::pin(async move {
                     control::release(connection, queries, clock, &releases).await?;
-                    wake::tell(connection, &channel).await
+                    wake::tell(connection, queries, &channel).await
                 })
             });
         released.await
@@ -245,7 +243,7 @@ impl Backend for PostgresBackend {
                 Box::pin(async move {
                     let verdict =
                         control::control(connection, queries, clock, execution, &order).await?;
-                    wake::tell(connection, &channel).await?;
+                    wake::tell(connection, queries, &channel).await?;
                     Ok(verdict)
                 })
             });

@@ -6,12 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{ClaimRequest, ClaimScope, Claims};
 use cloacina_core::{BackendError, ExecutionId};
-use sqlx::SqlStr;
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
-use crate::queries::Queries;
+use crate::queries::{Queries, Statement};
 use crate::{json, read, rows};
 
 /// What a claim looks for, ready to be bound.
@@ -19,8 +18,8 @@ use crate::{json, read, rows};
 pub(crate) struct Search {
     wanted: String,
     limit: u32,
-    claimable: SqlStr,
-    next_due: SqlStr,
+    claimable: Statement,
+    next_due: Statement,
 }
 
 impl Search {
@@ -54,10 +53,8 @@ impl Search {
         connection: &mut PgConnection,
         clock: Clock,
     ) -> Result<Vec<ExecutionId>, BackendError> {
-        let query = sqlx::query(self.claimable.clone())
-            .bind(&self.wanted)
-            .bind(clock.now())
-            .bind(i64::from(self.limit));
+        let query =
+            self.claimable.query().bind(&self.wanted).bind(clock.now()).bind(i64::from(self.limit));
         let found = query.fetch_all(connection).await.during("look for work")?;
         found.iter().map(rows::execution_id).collect()
     }
@@ -68,7 +65,7 @@ impl Search {
         connection: &mut PgConnection,
         clock: Clock,
     ) -> Result<Option<Duration>, BackendError> {
-        let query = sqlx::query(self.next_due.clone()).bind(&self.wanted).bind(clock.now());
+        let query = self.next_due.query().bind(&self.wanted).bind(clock.now());
         let row = query.fetch_one(connection).await.during("look for delayed work")?;
         let due: Option<DateTime<Utc>> = rows::value(&row, "due_at")?;
         Ok(due.map(|due| (due - clock.now()).to_std().unwrap_or_default()))
@@ -85,13 +82,15 @@ pub(crate) async fn claim(
 ) -> Result<Claims, BackendError> {
     let what = "claim executions";
     let worker = *request.worker.as_uuid();
-    let query = sqlx::query(queries.workers_exists.clone()).bind(worker);
+    let query = queries.workers_exists.query().bind(worker);
     if query.fetch_optional(&mut *connection).await.during(what)?.is_none() {
         let next_due = search.next_due(connection, clock).await?;
         return Ok(Claims { executions: Vec::new(), next_due });
     }
     let ids = search.candidates(connection, clock).await?;
-    let query = sqlx::query(queries.executions_claim.clone())
+    let query = queries
+        .executions_claim
+        .query()
         .bind(json::ids(ids.iter().copied()))
         .bind(worker)
         .bind(clock.now());
@@ -103,7 +102,9 @@ pub(crate) async fn claim(
             .filter(|(id, _)| given.contains(id))
             .map(|(id, version)| (*id, &**version))
             .collect();
-        let query = sqlx::query(queries.executions_adopt.clone())
+        let query = queries
+            .executions_adopt
+            .query()
             .bind(json::rows(&versions)?)
             .bind(json::ids(ids.iter().copied()));
         query.execute(&mut *connection).await.during(what)?;

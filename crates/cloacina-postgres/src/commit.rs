@@ -77,7 +77,7 @@ async fn carriers(
     let keys: Vec<&str> =
         batch.submits.iter().filter_map(|new| new.idempotency_key.as_deref()).collect();
     if !keys.is_empty() {
-        let found = sqlx::query(queries.executions_by_key.clone()).bind(keys);
+        let found = queries.executions_by_key.query().bind(keys);
         for row in found.fetch_all(connection).await.during("look for keys")? {
             let (key, id, workflow) = rows::keyed(&row)?;
             by_key.insert(key, (id, workflow));
@@ -102,9 +102,8 @@ async fn create(
     }
     // In order of their keys, so that no two transactions wait for each other.
     writes.submits.sort_unstable_by_key(|row| (row.4, row.0));
-    let query = sqlx::query(queries.executions_insert.clone())
-        .bind(json::rows(&writes.submits)?)
-        .bind(clock.now());
+    let query =
+        queries.executions_insert.query().bind(json::rows(&writes.submits)?).bind(clock.now());
     let found = query.fetch_all(&mut *connection).await.during(what)?;
     let created = found.iter().map(rows::execution_id).collect::<Result<HashSet<_>, _>>()?;
     if created.len() == writes.submits.len() {

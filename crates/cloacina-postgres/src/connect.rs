@@ -29,6 +29,8 @@ pub struct PostgresOptions {
     pub(crate) connect: PgConnectOptions,
     pub(crate) schema: SchemaName,
     pub(crate) pool_size: u32,
+    /// Whether sessions lose their settings before each use, as they may behind a pooler.
+    pub(crate) forgetful: bool,
 }
 
 impl PostgresOptions {
@@ -43,7 +45,10 @@ impl PostgresOptions {
         let reason = match scheme {
             "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
                 Ok(connect) => {
-                    return Ok(Self { connect, schema: SchemaName::public(), pool_size: 10 });
+                    // A pooler may refuse settings at the start of a session.
+                    let connect = connect.extra_float_digits(None);
+                    let schema = SchemaName::public();
+                    return Ok(Self { connect, schema, pool_size: 10, forgetful: false });
                 }
                 // Not the error's own text, which may hold a part of the address.
                 Err(_) => "the address of the database is malformed, expected \
@@ -74,6 +79,14 @@ impl PostgresOptions {
     #[must_use]
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections.max(1);
+        self
+    }
+
+    /// Makes sessions lose their settings before each use, for tests that nothing relies on them.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn forgetful_sessions(mut self) -> Self {
+        self.forgetful = true;
         self
     }
 }

@@ -42,12 +42,16 @@ pub(crate) async fn control(
     }
     let what = "carry out an order";
     let id = *execution.as_uuid();
-    let update = sqlx::query(queries.executions_control.clone())
+    let update = queries
+        .executions_control
+        .query()
         .bind(id)
         .bind(next.as_str())
         .bind(next.is_terminal().then_some(clock.now()));
     update.execute(&mut *connection).await.during(what)?;
-    let insert = sqlx::query(queries.events_control.clone())
+    let insert = queries
+        .events_control
+        .query()
         .bind(id)
         .bind(clock.now())
         .bind(event.as_str())
@@ -63,7 +67,7 @@ async fn standing(
     execution: ExecutionId,
 ) -> Result<Option<(PipelineStatus, bool)>, BackendError> {
     read::lock(&mut *connection, queries, [execution]).await?;
-    let query = sqlx::query(queries.executions_load.clone()).bind(json::ids([execution]));
+    let query = queries.executions_load.query().bind(json::ids([execution]));
     let row = query.fetch_optional(connection).await.during("read an execution")?;
     let record = row.map(|row| rows::execution(&row)).transpose()?;
     Ok(record.map(|record| (record.status, record.started_at.is_some())))
@@ -84,7 +88,7 @@ async fn cancel_tasks(
         .iter()
         .map(|(task, ordinal)| (id, task.as_str(), ordinal, state, 0, now, now))
         .collect();
-    let query = sqlx::query(queries.tasks_insert.clone()).bind(json::rows(&tasks)?);
+    let query = queries.tasks_insert.query().bind(json::rows(&tasks)?);
     query.execute(connection).await.during("cancel tasks").map(drop)
 }
 
@@ -106,9 +110,9 @@ pub(crate) async fn release(
         })
     });
     let ids = json::ids(owned.map(|release| release.execution));
-    let query = sqlx::query(queries.attempts_release.clone()).bind(&ids).bind(clock.now());
+    let query = queries.attempts_release.query().bind(&ids).bind(clock.now());
     query.execute(&mut *connection).await.during(what)?;
-    let query = sqlx::query(queries.executions_release.clone()).bind(&ids);
+    let query = queries.executions_release.query().bind(&ids);
     query.execute(&mut *connection).await.during(what).map(drop)
 }
 
@@ -120,7 +124,7 @@ pub(crate) async fn prune(
     limit: u32,
 ) -> Result<u64, BackendError> {
     let ids = read::prunable(connection, queries, cutoff, limit).await?;
-    let query = sqlx::query(queries.executions_delete.clone()).bind(json::ids(ids));
+    let query = queries.executions_delete.query().bind(json::ids(ids));
     Ok(query.execute(connection).await.during("delete executions")?.rows_affected())
 }
 
@@ -134,6 +138,6 @@ pub(crate) async fn define(
         .iter()
         .map(|one| (&*one.key.name, &*one.key.version, one.structure.as_str()))
         .collect();
-    let query = sqlx::query(queries.workflows_define.clone()).bind(json::rows(&definitions)?);
+    let query = queries.workflows_define.query().bind(json::rows(&definitions)?);
     query.execute(connection).await.during("define workflows").map(drop)
 }

@@ -73,6 +73,15 @@ impl<T> Context<T> for Result<T, serde_json::Error> {
     }
 }
 
+/// Tells whether something could not be made because somebody else made it at the same time: a unique violation in the
+/// catalog, or a duplicate schema or table.
+pub(crate) fn is_lost_race(error: &BackendError) -> bool {
+    let source = std::error::Error::source(error);
+    let driver = source.and_then(|source| source.downcast_ref::<sqlx::Error>());
+    let code = driver.and_then(|error| error.as_database_error()).and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "23505" | "42P06" | "42P07"))
+}
+
 /// Refuses a store.
 pub(crate) fn refused(reason: String) -> BackendError {
     BackendError::Refused { reason, source: None }

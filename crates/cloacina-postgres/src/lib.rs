@@ -33,6 +33,7 @@ mod queries;
 mod read;
 mod rows;
 mod schema;
+mod sessions;
 mod wake;
 mod writes;
 

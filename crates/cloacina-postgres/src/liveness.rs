@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse};
 use cloacina_core::{BackendError, WorkerId};
-use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
@@ -43,7 +42,9 @@ pub(crate) async fn register(
     worker: &NewWorker,
     lock_key: Option<i64>,
 ) -> Result<(), BackendError> {
-    let query = sqlx::query(queries.workers_register.clone())
+    let query = queries
+        .workers_register
+        .query()
         .bind(*worker.id.as_uuid())
         .bind(lock_key)
         .bind(clock.now())
@@ -59,12 +60,11 @@ pub(crate) async fn heartbeat(
 ) -> Result<Pulse, BackendError> {
     let what = "renew a lease";
     let worker = *beat.worker.as_uuid();
-    let query =
-        sqlx::query(queries.workers_renew.clone()).bind(worker).bind(clock.after(beat.lease_ttl));
+    let query = queries.workers_renew.query().bind(worker).bind(clock.after(beat.lease_ttl));
     if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
         return Ok(Pulse::Buried);
     }
-    let query = sqlx::query(queries.workers_peers.clone()).bind(worker);
+    let query = queries.workers_peers.query().bind(worker);
     let row = query.fetch_one(connection).await.during(what)?;
     let peers: i64 = rows::value(&row, "peers")?;
     Ok(Pulse::Alive { peers: u32::try_from(peers).unwrap_or(u32::MAX) })
@@ -77,11 +77,14 @@ pub(crate) async fn retire(
     worker: WorkerId,
 ) -> Result<(), BackendError> {
     let what = "retire a worker";
+    // Before what it owns: a claim of its own that is under way is waited for.
+    let query = queries.workers_lock.query().bind(*worker.as_uuid());
+    query.execute(&mut *connection).await.during(what)?;
     lock_owned(connection, queries, worker).await?;
     end_attempts(connection, queries, clock, worker, AttemptState::Released).await?;
-    let query = sqlx::query(queries.executions_release_all.clone()).bind(*worker.as_uuid());
+    let query = queries.executions_release_all.query().bind(*worker.as_uuid());
     query.execute(&mut *connection).await.during(what)?;
-    let query = sqlx::query(queries.workers_delete.clone()).bind(*worker.as_uuid());
+    let query = queries.workers_delete.query().bind(*worker.as_uuid());
     query.execute(connection).await.during(what).map(drop)
 }
 
@@ -95,16 +98,16 @@ pub(crate) async fn suspects(
     let what = "look for dead workers";
     let by = *by.as_uuid();
     let mut suspects = Vec::new();
-    let query = sqlx::query(queries.workers_list.clone()).bind(by);
+    let query = queries.workers_list.query().bind(by);
     for row in query.fetch_all(&mut *connection).await.during(what)? {
         let worker = rows::worker("workers", "id", &row)?;
+        let lock_was_free = rows::value(&row, "lock_was_free")?;
         let row = WorkerRow::read(&row)?;
-        let lock_was_free = is_free(&mut *connection, row.lock_key).await?;
         if lock_was_free || row.expires_at <= clock.now() {
             suspects.push(Suspect { worker, row: Some(row), lock_was_free });
         }
     }
-    let query = sqlx::query(queries.executions_ownerless.clone()).bind(by);
+    let query = queries.executions_ownerless.query().bind(by);
     for row in query.fetch_all(&mut *connection).await.during(what)? {
         let worker = rows::worker("executions", "owner", &row)?;
         suspects.push(Suspect { worker, row: None, lock_was_free: false });
@@ -115,12 +118,12 @@ pub(crate) async fn suspects(
 /// Tells whether no session holds the lock of a worker. What is taken to find out goes with the transaction.
 async fn is_free(
     connection: &mut PgConnection,
+    queries: &Queries,
     lock_key: Option<i64>,
 ) -> Result<bool, BackendError> {
     let Some(key) = lock_key else { return Ok(false) };
-    let what = "look for dead workers";
-    let query = sqlx::query("SELECT pg_try_advisory_xact_lock($1)").bind(key);
-    query.fetch_one(connection).await.during(what)?.try_get(0).during(what)
+    let query = queries.sessions_try_lock.query().bind(key);
+    rows::value(&query.fetch_one(connection).await.during("look for dead workers")?, "was_free")
 }
 
 /// Frees what dead workers owned, within a transaction. One that shows a sign of life after all is passed over.
@@ -148,14 +151,14 @@ async fn proof(
     clock: Clock,
     suspect: &Suspect,
 ) -> Result<Option<ProofOfDeath>, BackendError> {
-    let query = sqlx::query(queries.workers_lock.clone()).bind(*suspect.worker.as_uuid());
+    let query = queries.workers_lock.query().bind(*suspect.worker.as_uuid());
     let row = query.fetch_optional(&mut *connection).await.during("look for dead workers")?;
     let row = row.map(|row| WorkerRow::read(&row)).transpose()?;
     match (row, suspect.row) {
         (None, None) => Ok(Some(ProofOfDeath::Lease)),
         (Some(now), Some(before)) => {
             let same_lock = suspect.lock_was_free && now.lock_key == before.lock_key;
-            if same_lock && is_free(connection, now.lock_key).await? {
+            if same_lock && is_free(connection, queries, now.lock_key).await? {
                 return Ok(Some(ProofOfDeath::Lock));
             }
             Ok((now.expires_at <= clock.now()).then_some(ProofOfDeath::Lease))
@@ -179,14 +182,16 @@ async fn free(
         ProofOfDeath::Lock => "its lock was free",
         ProofOfDeath::Lease => "its lease had run out",
     };
-    let query = sqlx::query(queries.events_recover.clone())
+    let query = queries
+        .events_recover
+        .query()
         .bind(*worker.as_uuid())
         .bind(clock.now())
         .bind(format!("worker {worker} died: {proof}"));
     query.execute(&mut *connection).await.during(what)?;
-    let query = sqlx::query(queries.executions_recover.clone()).bind(*worker.as_uuid());
+    let query = queries.executions_recover.query().bind(*worker.as_uuid());
     let freed = query.execute(&mut *connection).await.during(what)?.rows_affected();
-    let query = sqlx::query(queries.workers_delete.clone()).bind(*worker.as_uuid());
+    let query = queries.workers_delete.query().bind(*worker.as_uuid());
     query.execute(connection).await.during(what)?;
     Ok(freed)
 }
@@ -197,7 +202,7 @@ async fn lock_owned(
     queries: &Queries,
     worker: WorkerId,
 ) -> Result<(), BackendError> {
-    let query = sqlx::query(queries.executions_lock_owned.clone()).bind(*worker.as_uuid());
+    let query = queries.executions_lock_owned.query().bind(*worker.as_uuid());
     query.execute(connection).await.during("lock what a worker owns").map(drop)
 }
 
@@ -209,7 +214,9 @@ async fn end_attempts(
     worker: WorkerId,
     state: AttemptState,
 ) -> Result<(), BackendError> {
-    let query = sqlx::query(queries.attempts_end_all.clone())
+    let query = queries
+        .attempts_end_all
+        .query()
         .bind(*worker.as_uuid())
         .bind(rows::attempt_state_name(state))
         .bind(clock.now());

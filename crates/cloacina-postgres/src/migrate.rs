@@ -4,7 +4,7 @@ use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor as _, Row as _};
 
-use crate::error::{Context as _, refused};
+use crate::error::{Context as _, is_lost_race, refused};
 use crate::queries::render;
 use crate::schema::SchemaName;
 
@@ -16,6 +16,8 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("../migrations/0002_progress.sql"),
 ];
 
+const WHAT: &str = "bring the schema up to date";
+
 /// Tells that a schema is ours, and what it has seen.
 const LEDGER: &str = "\
     CREATE TABLE {schema}.cloacina_migrations (\
@@ -23,40 +25,50 @@ const LEDGER: &str = "\
         applied_at timestamptz NOT NULL DEFAULT clock_timestamp()\
     )";
 
+/// How often to begin again when others were faster. Each time, one of them got further.
+const RACES: usize = 100;
+
 /// Applies what the schema has not seen yet, all or nothing. Others may do the same at the same time.
 pub(crate) async fn migrate(
     connection: &mut PgConnection,
     schema: &SchemaName,
 ) -> Result<(), BackendError> {
-    if seen(connection, schema).await? == Some(VERSION) {
-        return Ok(());
+    let mut races = 0;
+    loop {
+        connection.execute("BEGIN; SET LOCAL lock_timeout = '60s'").await.during(WHAT)?;
+        let applied = apply(connection, schema).await;
+        let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = connection.execute(end).await.during(WHAT).map(drop);
+        match applied {
+            // Somebody else has made the schema or its ledger meanwhile.
+            Err(error) if is_lost_race(&error) && races < RACES => races += 1,
+            applied => return applied.and(ended),
+        }
     }
-    let what = "bring the schema up to date";
-    connection.execute("BEGIN; SET LOCAL lock_timeout = '60s'").await.during(what)?;
-    let migrated = apply(connection, schema).await;
-    let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = connection.execute(end).await.during(what);
-    migrated.and(ended.map(drop))
 }
 
 async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
-    let what = "bring the schema up to date";
-    // A lock of this schema alone: tenants of one database do not wait for each other.
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('cloacina.' || $1, 0))";
-    sqlx::query(lock).bind(schema.as_str()).execute(&mut *connection).await.during(what)?;
-    let seen = match seen(connection, schema).await? {
-        Some(seen) => seen,
-        None => {
-            create(connection, schema).await?;
-            0
-        }
-    };
+    match seen(connection, schema).await? {
+        Some(VERSION) => return Ok(()),
+        Some(_) => {}
+        None => create(connection, schema).await?,
+    }
+    // A lock that only those get who may write to this schema: tenants of one database neither wait for each other nor can
+    // they hold each other up.
+    let lock = "LOCK TABLE {schema}.cloacina_migrations IN SHARE ROW EXCLUSIVE MODE";
+    sqlx::raw_sql(render(lock, schema)).execute(&mut *connection).await.during(WHAT)?;
+    let seen = seen(connection, schema).await?.unwrap_or_default();
     for (place, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
-        sqlx::raw_sql(render(migration, schema)).execute(&mut *connection).await.during(what)?;
+        sqlx::raw_sql(render(migration, schema)).execute(&mut *connection).await.during(WHAT)?;
         let version = i32::try_from(place + 1).unwrap_or(i32::MAX);
         let insert =
             render("INSERT INTO {schema}.cloacina_migrations (version) VALUES ($1)", schema);
-        sqlx::query(insert).bind(version).execute(&mut *connection).await.during(what)?;
+        sqlx::query(insert)
+            .persistent(false)
+            .bind(version)
+            .execute(&mut *connection)
+            .await
+            .during(WHAT)?;
     }
     Ok(())
 }
@@ -67,24 +79,33 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
     let name = schema.as_str();
     // A role may own a schema and yet not be allowed to create any, so this looks first.
     let exists = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)";
-    let row = sqlx::query(exists).bind(name).fetch_one(&mut *connection).await.during(what)?;
+    let row = sqlx::query(exists)
+        .persistent(false)
+        .bind(name)
+        .fetch_one(&mut *connection)
+        .await
+        .during(what)?;
     if !row.try_get::<bool, _>(0).during(what)? {
         let create = render("CREATE SCHEMA {schema}", schema);
-        sqlx::query(create).execute(&mut *connection).await.during(what)?;
+        sqlx::raw_sql(create).execute(&mut *connection).await.during(what)?;
     }
     let others = "\
         SELECT c.relname::text FROM pg_class AS c \
         JOIN pg_namespace AS n ON n.oid = c.relnamespace \
         WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1";
-    let found =
-        sqlx::query(others).bind(name).fetch_optional(&mut *connection).await.during(what)?;
+    let found = sqlx::query(others)
+        .persistent(false)
+        .bind(name)
+        .fetch_optional(&mut *connection)
+        .await
+        .during(what)?;
     if let Some(row) = found {
         let table: String = row.try_get(0).during(what)?;
         return Err(refused(format!(
             "schema `{name}` holds `{table}`, which is not ours: it was left untouched, name a schema of its own"
         )));
     }
-    sqlx::query(render(LEDGER, schema)).execute(connection).await.during(what).map(drop)
+    sqlx::raw_sql(render(LEDGER, schema)).execute(connection).await.during(what).map(drop)
 }
 
 /// Counts the migrations that a schema has seen; `None` if it has no ledger.
@@ -98,13 +119,13 @@ async fn seen(
             SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
             WHERE n.nspname = $1 AND c.relname = 'cloacina_migrations'\
         )";
-    let query = sqlx::query(exists).bind(schema.as_str());
+    let query = sqlx::query(exists).persistent(false).bind(schema.as_str());
     let row = query.fetch_one(&mut *connection).await.during(what)?;
     if !row.try_get::<bool, _>(0).during(what)? {
         return Ok(None);
     }
     let versions = "SELECT coalesce(max(version), 0), count(*) FROM {schema}.cloacina_migrations";
-    let row = sqlx::query(render(versions, schema)).fetch_one(connection).await.during(what)?;
+    let row = sqlx::raw_sql(render(versions, schema)).fetch_one(connection).await.during(what)?;
     let (last, count): (i32, i64) = (row.try_get(0).during(what)?, row.try_get(1).during(what)?);
     let (name, last) = (schema.as_str(), usize::try_from(last).unwrap_or_default());
     if last > VERSION {

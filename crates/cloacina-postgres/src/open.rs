@@ -4,41 +4,85 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::BackendError;
-use sqlx::Executor as _;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::PostgresOptions;
 use crate::connections::Connections;
 use crate::error::Context as _;
 use crate::migrate;
 use crate::queries::Queries;
+use crate::sessions::{self, Sessions};
+use crate::wake::{self, Session};
 
 /// How long a call waits for a connection to become free.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Opens the connections and brings the tables up to date.
-pub(crate) async fn open(options: &PostgresOptions) -> Result<Arc<Connections>, BackendError> {
-    let pool = pool(options, options.pool_size);
-    let migrated = async {
-        let mut connection = pool.acquire().await.during("connect to the database")?;
-        migrate::migrate(&mut connection, &options.schema).await
+/// Brings the tables up to date and opens the connections.
+pub(crate) async fn open(
+    options: &PostgresOptions,
+) -> Result<(Arc<Connections>, Session), BackendError> {
+    // A connection for the start alone, of which nothing is kept: what comes after depends on what it finds.
+    let mut first = connect(&options.connect).await?;
+    let opened = open_with(options, &mut first).await;
+    let _ = first.close_hard().await;
+    opened
+}
+
+async fn open_with(
+    options: &PostgresOptions,
+    first: &mut PgConnection,
+) -> Result<(Arc<Connections>, Session), BackendError> {
+    migrate::migrate(first, &options.schema).await?;
+    let mut second = connect(&options.connect).await?;
+    let sessions = sessions::find_out(&mut second, first).await;
+    let _ = second.close_hard().await;
+    let sessions = sessions?;
+    let session = match sessions {
+        Sessions::Own => Session::open(pool(options, 1), wake::channel(&options.schema)),
+        Sessions::Shared => {
+            tracing::info!(
+                schema = options.schema.as_str(),
+                "the connections go through a pooler that shares sessions: changes of others are polled for, and the \
+                 lease alone tells that a worker is dead"
+            );
+            Session::none()
+        }
     };
-    if let Err(error) = migrated.await {
-        pool.close().await;
-        return Err(error);
+    let queries = Queries::new(&options.schema, sessions);
+    Ok((Connections::new(pool(options, options.pool_size), queries), session))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
+    let what = format!("connect to {}:{}", options.get_host(), options.get_port());
+    match tokio::time::timeout(PATIENCE, options.connect()).await {
+        Ok(connected) => connected.during(&what),
+        Err(_) => Err(BackendError::Unavailable {
+            reason: format!("{what}: no answer within {PATIENCE:?}"),
+            source: None,
+        }),
     }
-    Ok(Connections::new(pool, Queries::new(&options.schema)))
 }
 
 /// The one place that makes pools. A connection goes back without a transaction, whatever its user did.
-pub(crate) fn pool(options: &PostgresOptions, size: u32) -> PgPool {
+fn pool(options: &PostgresOptions, size: u32) -> PgPool {
+    let forgetful = options.forgetful;
     PgPoolOptions::new()
         .max_connections(size)
         .min_connections(0)
         .acquire_timeout(PATIENCE)
+        .before_acquire(move |connection, _| {
+            Box::pin(async move {
+                if forgetful {
+                    connection.execute("RESET ALL").await?;
+                }
+                Ok(true)
+            })
+        })
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("ROLLBACK").await?;
+                // The server would log a warning at a bare `ROLLBACK` outside a transaction, which is the usual case.
+                connection.execute("BEGIN; ROLLBACK").await?;
                 Ok(true)
             })
         })

@@ -1,30 +1,52 @@
 //! Every statement, by table and verb, written once and rendered for a schema.
 
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use crate::schema::SchemaName;
+use crate::sessions::Sessions;
 
 macro_rules! statements {
     ($($name:ident = $file:literal;)*) => {
         /// The statements of one schema.
         #[derive(Debug)]
         pub(crate) struct Queries {
-            $(pub(crate) $name: SqlStr,)*
+            $(pub(crate) $name: Statement,)*
         }
 
         impl Queries {
             /// Renders the statements for a schema.
-            pub(crate) fn new(schema: &SchemaName) -> Self {
-                Self { $($name: render(include_str!(concat!("../queries/", $file, ".sql")), schema),)* }
+            pub(crate) fn new(schema: &SchemaName, sessions: Sessions) -> Self {
+                Self {
+                    $($name: Statement {
+                        sql: render(include_str!(concat!("../queries/", $file, ".sql")), schema),
+                        sessions,
+                    },)*
+                }
             }
 
             /// Lists the statements with their files.
             #[cfg(test)]
             fn all(&self) -> Vec<(&'static str, SqlStr)> {
-                vec![$(($file, self.$name.clone())),*]
+                vec![$(($file, self.$name.sql.clone())),*]
             }
         }
     };
+}
+
+/// A statement of one schema.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    sql: SqlStr,
+    sessions: Sessions,
+}
+
+impl Statement {
+    /// Makes a query of it. It stays prepared where the session is our own; elsewhere it would get in the way of others.
+    pub(crate) fn query<'q>(&self) -> Query<'q, Postgres, PgArguments> {
+        sqlx::query(self.sql.clone()).persistent(self.sessions == Sessions::Own)
+    }
 }
 
 statements! {
@@ -59,6 +81,8 @@ statements! {
     executions_release_all = "executions/release_all";
     executions_standing = "executions/standing";
     executions_update = "executions/update";
+    sessions_tell = "sessions/tell";
+    sessions_try_lock = "sessions/try_lock";
     tasks_copy = "tasks/copy";
     tasks_insert = "tasks/insert";
     tasks_load = "tasks/load";
@@ -92,7 +116,7 @@ mod tests {
         let options = PostgresOptions::from_url(server().url()).unwrap();
         let mut connection = options.connect.connect().await.unwrap();
         crate::migrate::migrate(&mut connection, &schema).await.unwrap();
-        for (file, statement) in Queries::new(&schema).all() {
+        for (file, statement) in Queries::new(&schema, Sessions::Own).all() {
             assert!(!statement.as_str().contains("{schema}"), "{file} is not rendered");
             let prepared = connection.prepare(statement).await;
             assert!(prepared.is_ok(), "{file}: {}", prepared.unwrap_err());

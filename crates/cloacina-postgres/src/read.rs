@@ -25,7 +25,7 @@ pub(crate) async fn snapshots(
     let what = "load executions";
     let ids = json::ids(ids.iter().copied());
     let mut loaded: HashMap<ExecutionId, ExecutionSnapshot> = HashMap::new();
-    let query = sqlx::query(queries.executions_load.clone()).bind(&ids);
+    let query = queries.executions_load.query().bind(&ids);
     for row in query.fetch_all(&mut *connection).await.during(what)? {
         let snapshot = ExecutionSnapshot {
             record: rows::execution(&row)?,
@@ -36,14 +36,14 @@ pub(crate) async fn snapshots(
         };
         loaded.insert(snapshot.record.id, snapshot);
     }
-    let query = sqlx::query(queries.tasks_load.clone()).bind(&ids);
+    let query = queries.tasks_load.query().bind(&ids);
     for row in query.fetch_all(&mut *connection).await.during(what)? {
         let (id, task) = rows::task(&row)?;
         if let Some(snapshot) = loaded.get_mut(&id) {
             snapshot.tasks.push(task);
         }
     }
-    let query = sqlx::query(queries.attempts_load.clone()).bind(&ids);
+    let query = queries.attempts_load.query().bind(&ids);
     for row in query.fetch_all(&mut *connection).await.during(what)? {
         let (id, attempt) = rows::attempt(&row)?;
         if let Some(snapshot) = loaded.get_mut(&id) {
@@ -68,7 +68,7 @@ pub(crate) async fn standings(
     queries: &Queries,
     ids: impl IntoIterator<Item = ExecutionId>,
 ) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
-    let query = sqlx::query(queries.executions_standing.clone()).bind(json::ids(ids));
+    let query = queries.executions_standing.query().bind(json::ids(ids));
     let found = query.fetch_all(connection).await.during("read where executions stand")?;
     found.iter().map(rows::standing).collect()
 }
@@ -79,7 +79,7 @@ pub(crate) async fn lock(
     queries: &Queries,
     ids: impl IntoIterator<Item = ExecutionId>,
 ) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
-    let query = sqlx::query(queries.executions_lock.clone()).bind(json::ids(ids));
+    let query = queries.executions_lock.query().bind(json::ids(ids));
     let found = query.fetch_all(connection).await.during("lock executions")?;
     found.iter().map(rows::standing).collect()
 }
@@ -93,7 +93,9 @@ pub(crate) async fn list(
     let excluding: Vec<(&str, &str)> =
         query.excluding.iter().map(|key| (&*key.name, &*key.version)).collect();
     let excluding = (!excluding.is_empty()).then(|| json::rows(&excluding)).transpose()?;
-    let found = sqlx::query(queries.executions_list.clone())
+    let found = queries
+        .executions_list
+        .query()
         .bind(query.before.map(|id| *id.as_uuid()))
         .bind((!statuses.is_empty()).then_some(statuses))
         .bind(query.workflow.as_deref())
@@ -110,7 +112,7 @@ pub(crate) async fn events(
     queries: &Queries,
     execution: ExecutionId,
 ) -> Result<Vec<EventRecord>, BackendError> {
-    let query = sqlx::query(queries.events_load.clone()).bind(*execution.as_uuid());
+    let query = queries.events_load.query().bind(*execution.as_uuid());
     let found = query.fetch_all(connection).await.during("list events")?;
     found.iter().map(|row| rows::event(execution, row)).collect()
 }
@@ -119,7 +121,7 @@ pub(crate) async fn counts(
     connection: &mut PgConnection,
     queries: &Queries,
 ) -> Result<Counts, BackendError> {
-    let found = sqlx::query(queries.executions_count.clone()).fetch_all(connection).await;
+    let found = queries.executions_count.query().fetch_all(connection).await;
     let mut counts = Counts::default();
     let (mut measured, mut seconds) = (0_i64, 0.0_f64);
     for row in found.during("count executions")? {
@@ -161,8 +163,7 @@ pub(crate) async fn prunable(
     cutoff: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<ExecutionId>, BackendError> {
-    let query =
-        sqlx::query(queries.executions_prunable.clone()).bind(cutoff).bind(i64::from(limit));
+    let query = queries.executions_prunable.query().bind(cutoff).bind(i64::from(limit));
     let found = query.fetch_all(connection).await.during("look for what can be deleted")?;
     found.iter().map(rows::execution_id).collect()
 }
@@ -173,8 +174,7 @@ pub(crate) async fn definition(
     queries: &Queries,
     key: &WorkflowKey,
 ) -> Result<Option<JsonText>, BackendError> {
-    let query =
-        sqlx::query(queries.workflows_structure.clone()).bind(&*key.name).bind(&*key.version);
+    let query = queries.workflows_structure.query().bind(&*key.name).bind(&*key.version);
     let row = query.fetch_optional(connection).await.during("read a workflow's structure")?;
     let structure = row.map(|row| rows::value::<String>(&row, "structure")).transpose()?;
     Ok(structure.map(JsonText::new))

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloacina_core::BackendError;
+use cloacina_core::{BackendError, WorkerId};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgListener, PgPool};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::Context as _;
+use crate::queries::Queries;
 use crate::schema::SchemaName;
 
 /// The wait before a lost session is opened again, and the longest one if that fails.
@@ -24,9 +25,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How long a worker waits for its lock. Without it, its lease is what others go by.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The session of one handle.
+/// The session of one handle, where sessions are not shared.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Session(Option<Own>);
+
+#[derive(Debug)]
+struct Own {
     orders: mpsc::UnboundedSender<Order>,
     changed: Arc<Notify>,
     tracker: TaskTracker,
@@ -34,7 +38,7 @@ pub(crate) struct Session {
     pool: PgPool,
 }
 
-impl Drop for Session {
+impl Drop for Own {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -72,20 +76,26 @@ impl Session {
                 () = stopped.cancelled() => {}
             }
         });
-        Self { orders, changed, tracker, stop, pool }
+        Self(Some(Own { orders, changed, tracker, stop, pool }))
+    }
+
+    /// Makes do without: others are looked for at intervals, and leases tell who is dead.
+    pub(crate) const fn none() -> Self {
+        Self(None)
     }
 
     /// Takes a lock for a worker and returns its key; none if the session cannot be had now.
     pub(crate) async fn hold(&self) -> Option<i64> {
+        let own = self.0.as_ref()?;
         // Random, so that nobody guesses it and holds it for somebody else.
-        let (high, low) = cloacina_core::WorkerId::new().as_uuid().as_u64_pair();
+        let (high, low) = WorkerId::new().as_uuid().as_u64_pair();
         let key = (high ^ low).cast_signed();
         let (held, taken) = oneshot::channel();
-        self.orders.send(Order::Hold(key, held)).ok()?;
+        own.orders.send(Order::Hold(key, held)).ok()?;
         match tokio::time::timeout(PATIENCE, taken).await {
             Ok(Ok(())) => Some(key),
             _ => {
-                let _ = self.orders.send(Order::LetGo(key));
+                let _ = own.orders.send(Order::LetGo(key));
                 None
             }
         }
@@ -93,21 +103,27 @@ impl Session {
 
     /// Gives up a lock.
     pub(crate) fn let_go(&self, key: i64) {
-        // A session that has ended holds nothing.
-        let _ = self.orders.send(Order::LetGo(key));
+        if let Some(own) = &self.0 {
+            // A session that has ended holds nothing.
+            let _ = own.orders.send(Order::LetGo(key));
+        }
     }
 
     /// Waits until somebody tells that something has changed, but not longer than that.
     pub(crate) async fn changed(&self, poll: Duration) {
-        let _ = tokio::time::timeout(poll, self.changed.notified()).await;
+        match &self.0 {
+            Some(own) => drop(tokio::time::timeout(poll, own.changed.notified()).await),
+            None => tokio::time::sleep(poll).await,
+        }
     }
 
     /// Ends the session.
     pub(crate) async fn close(&self) {
-        self.stop.cancel();
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.pool.close().await;
+        let Some(own) = &self.0 else { return };
+        own.stop.cancel();
+        own.tracker.close();
+        own.tracker.wait().await;
+        own.pool.close().await;
     }
 }
 
@@ -197,7 +213,11 @@ async fn lock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {
 }
 
 /// Tells the other processes of a schema, when the transaction commits, that something has changed.
-pub(crate) async fn tell(connection: &mut PgConnection, channel: &str) -> Result<(), BackendError> {
-    let query = sqlx::query("SELECT pg_notify($1, '')").bind(channel);
+pub(crate) async fn tell(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    channel: &str,
+) -> Result<(), BackendError> {
+    let query = queries.sessions_tell.query().bind(channel);
     query.execute(connection).await.during("tell the others").map(drop)
 }

@@ -6,12 +6,11 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{Checkpoint, EventKind, Suspicion};
 use cloacina_core::{BackendError, ExecutionId, WorkerId};
-use sqlx::SqlStr;
 use sqlx::postgres::PgConnection;
 
 use crate::clock::{Clock, later};
 use crate::error::Context as _;
-use crate::queries::Queries;
+use crate::queries::{Queries, Statement};
 use crate::{json, rows};
 
 pub(crate) type Time = DateTime<Utc>;
@@ -183,7 +182,9 @@ impl<'b> Writes<'b> {
         if self.updates.is_empty() {
             return Ok(());
         }
-        let query = sqlx::query(queries.executions_update.clone())
+        let query = queries
+            .executions_update
+            .query()
             .bind(json::rows(&self.updates)?)
             .bind(clock.now())
             .bind(json::ids(self.updates.iter().map(|row| row.0)));
@@ -195,14 +196,14 @@ impl<'b> Writes<'b> {
 async fn send<T: serde::Serialize>(
     connection: &mut PgConnection,
     what: &str,
-    statement: &SqlStr,
+    statement: &Statement,
     rows: &[T],
     at: Option<Time>,
 ) -> Result<(), BackendError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut query = sqlx::query(statement.clone()).bind(json::rows(rows)?);
+    let mut query = statement.query().bind(json::rows(rows)?);
     if let Some(at) = at {
         query = query.bind(at);
     }

