@@ -91,11 +91,12 @@ impl Backend for PostgresBackend {
         if let Some(key) = key {
             self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id, key);
         }
-        let worker = worker.clone();
+        let (worker, channel) = (worker.clone(), Arc::clone(&self.channel));
         let registered =
             self.connections.write("register a worker", move |connection, queries, clock| {
                 Box::pin(async move {
-                    liveness::register(connection, queries, clock, &worker, key).await
+                    liveness::register(connection, queries, clock, &worker, key).await?;
+                    wake::tell(connection, queries, &channel).await
                 })
             });
         registered.await

@@ -22,8 +22,11 @@ pub(crate) type Operation<'c, T> =
 
 /// Begins a transaction that writes. What it needs of the session it sets itself, to its own end: the session may be shared
 /// with others by a pooler, and a role may have other defaults.
-const BEGIN: &str = "\
+///
+/// Statistics are older than the rows: a plan made for a small table would be kept while it grows. So there is no choice.
+pub(crate) const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL enable_seqscan = off; \
     SET LOCAL synchronous_commit = on; \
     SET LOCAL lock_timeout = '5s'; \
     SET LOCAL statement_timeout = '10s'; \
@@ -34,6 +37,7 @@ const BEGIN: &str = "\
 /// Begins a transaction that reads: all of one moment.
 const BEGIN_READ: &str = "\
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+    SET LOCAL enable_seqscan = off; \
     SET LOCAL statement_timeout = '60s'; \
     SET LOCAL timezone = 'UTC'; \
     SELECT clock_timestamp() AS now";

@@ -9,7 +9,7 @@ pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
         sqlx::Error::PoolClosed => return BackendError::Closed,
         sqlx::Error::PoolTimedOut => {
             format!(
-                "{what}: no connection became free in time, `db_pool_size` says how many there are"
+                "{what}: no connection became free, or could be made, in time; `db_pool_size` says how many there are"
             )
         }
         _ => format!("{what}: {error}"),

@@ -29,6 +29,8 @@ mod json;
 mod liveness;
 mod migrate;
 mod open;
+#[cfg(test)]
+mod plans;
 mod queries;
 mod read;
 mod rows;

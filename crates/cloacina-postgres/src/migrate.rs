@@ -59,7 +59,9 @@ async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(),
     sqlx::raw_sql(render(lock, schema)).execute(&mut *connection).await.during(WHAT)?;
     let seen = seen(connection, schema).await?.unwrap_or_default();
     for (place, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
-        sqlx::raw_sql(render(migration, schema)).execute(&mut *connection).await.during(WHAT)?;
+        let sql = sqlx::raw_sql(render(migration, schema));
+        let migrated = sql.execute(&mut *connection).await.during(WHAT);
+        migrated.map_err(|error| contradicts(schema, place, error))?;
         let version = i32::try_from(place + 1).unwrap_or(i32::MAX);
         let insert =
             render("INSERT INTO {schema}.cloacina_migrations (version) VALUES ($1)", schema);
@@ -71,6 +73,17 @@ async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(),
             .during(WHAT)?;
     }
     Ok(())
+}
+
+/// Explains why a migration found in place what it was to make: nobody else can have made it, under the ledger's lock.
+fn contradicts(schema: &SchemaName, seen: usize, error: BackendError) -> BackendError {
+    if !is_lost_race(&error) {
+        return error;
+    }
+    let name = schema.as_str();
+    refused(format!(
+        "the ledger of schema `{name}` says version {seen}, its tables say otherwise ({error}): it was left untouched"
+    ))
 }
 
 /// Makes the schema, unless it is there, and its ledger. A schema that holds another program's tables is left alone.
@@ -89,10 +102,15 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
         let create = render("CREATE SCHEMA {schema}", schema);
         sqlx::raw_sql(create).execute(&mut *connection).await.during(what)?;
     }
+    // Not what somebody else has made of it since this looked: that comes with a ledger.
     let others = "\
         SELECT c.relname::text FROM pg_class AS c \
         JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1";
+        WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (\
+            SELECT 1 FROM pg_class AS l \
+            WHERE l.relnamespace = n.oid AND l.relname = 'cloacina_migrations'\
+        ) \
+        ORDER BY 1 LIMIT 1";
     let found = sqlx::query(others)
         .persistent(false)
         .bind(name)

@@ -86,6 +86,26 @@ impl Checkpoint {
     }
 }
 
+impl NewExecution {
+    /// Adds up the bytes of its texts.
+    pub(crate) fn size(&self) -> usize {
+        self.input.as_str().len()
+    }
+}
+
+impl Checkpoint {
+    /// Adds up the bytes of its texts.
+    pub(crate) fn size(&self) -> usize {
+        let json = |text: &Option<JsonText>| text.as_ref().map_or(0, |text| text.as_str().len());
+        let error = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let tasks = self.tasks.iter();
+        let tasks = tasks.map(|end| json(&end.changes) + json(&end.output) + error(&end.error));
+        let failures = self.failures.iter().map(|failure| failure.error.len());
+        let events = self.events.iter().map(|event| event.detail.len());
+        tasks.chain(failures).chain(events).sum()
+    }
+}
+
 /// Whether a checkpoint clears an execution of suspicion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Suspicion {

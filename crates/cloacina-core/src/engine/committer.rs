@@ -21,6 +21,9 @@ use crate::backend::{
 /// More items than this do not travel in one transaction: it would hold the others up.
 const BATCH_MAX: usize = 1024;
 
+/// Nor do items with more bytes of text than this, unless one alone has more: stores limit what one statement may carry.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
 /// How long a submit waits for a store that does not answer, before its caller is told.
 const SUBMIT_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -34,6 +37,15 @@ enum Item {
     /// With the time since when it waits.
     Submit(Box<NewExecution>, Instant, oneshot::Sender<Timed<SubmitVerdict>>),
     Checkpoint(Box<Checkpoint>, oneshot::Sender<Timed<CheckpointVerdict>>),
+}
+
+impl Item {
+    fn size(&self) -> usize {
+        match self {
+            Self::Submit(submit, ..) => submit.size(),
+            Self::Checkpoint(checkpoint, _) => checkpoint.size(),
+        }
+    }
 }
 
 /// The way into the next batch. Cheap to clone.
@@ -76,19 +88,36 @@ async fn run(
     mut inbox: mpsc::UnboundedReceiver<Item>,
     kill: CancellationToken,
 ) {
-    let mut items = Vec::new();
+    let mut waiting = Vec::new();
     loop {
         tokio::select! {
             biased;
             () = kill.cancelled() => return,
-            count = inbox.recv_many(&mut items, BATCH_MAX) => {
+            count = inbox.recv_many(&mut waiting, BATCH_MAX) => {
                 if count == 0 {
                     return;
                 }
             }
         }
-        commit(&*backend, &mut inbox, std::mem::take(&mut items), &kill).await;
+        while !waiting.is_empty() {
+            let later = waiting.split_off(fitting(waiting.iter().map(Item::size)));
+            let items = std::mem::replace(&mut waiting, later);
+            commit(&*backend, &mut inbox, items, &kill).await;
+            if kill.is_cancelled() {
+                return;
+            }
+        }
     }
+}
+
+/// Tells how many of the next items, by their sizes, travel in one transaction: one at least.
+fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut bytes: usize = 0;
+    let fits = |size: &usize| {
+        bytes = bytes.saturating_add(*size);
+        bytes <= BATCH_BYTES
+    };
+    sizes.take_while(fits).count().max(1)
 }
 
 /// Commits the items, sending again what failed for a passing reason, with what came meanwhile.
@@ -121,9 +150,12 @@ async fn commit(
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
             () = kill.cancelled() => return,
         }
+        let mut bytes: usize = items.iter().map(Item::size).sum();
         while items.len() < BATCH_MAX
+            && bytes < BATCH_BYTES
             && let Ok(item) = inbox.try_recv()
         {
+            bytes += item.size();
             items.push(item);
         }
     }
@@ -190,4 +222,20 @@ fn refuse_submits(items: Vec<Item>, error: &Arc<BackendError>, patience: Duratio
         .partition(|item| matches!(item, Item::Submit(_, since, _) if since.elapsed() >= patience));
     refuse(refused, error);
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_before_it_is_too_large_for_a_statement() {
+        assert_eq!(fitting([10, 20, 30].into_iter()), 3);
+        assert_eq!(fitting([BATCH_BYTES - 1, 1, 1].into_iter()), 2);
+        assert_eq!(
+            fitting([usize::MAX, usize::MAX].into_iter()),
+            1,
+            "what is too large goes alone"
+        );
+    }
 }

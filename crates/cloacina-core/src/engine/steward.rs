@@ -120,6 +120,11 @@ pub(super) async fn watch(engine: Arc<Engine>) {
             () = engine.kill.cancelled() => return,
         }
         if engine.role == super::Role::Worker {
+            if !engine.has_peers() {
+                // Somebody has come who may want a share.
+                engine.beat_once().await;
+                engine.give_back();
+            }
             engine.bury().await;
             engine.note_unowned();
         }

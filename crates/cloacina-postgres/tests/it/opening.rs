@@ -93,6 +93,21 @@ async fn a_ledger_that_is_newer_or_has_holes_is_left_alone() {
     run(&mut connection, &format!("DELETE FROM {ledger} WHERE version IN (1, 7)")).await;
     let text = refused(options(&schema)).await;
     assert!(text.contains("some are missing"), "{text}");
+    run(&mut connection, &format!("DELETE FROM {ledger}")).await;
+    let text = refused(options(&schema)).await;
+    assert!(text.contains("says version 0") && text.contains("already exists"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_at_once() {
+    let options = PostgresOptions::from_url("postgresql://app:hunter2@127.0.0.1:1/app").unwrap();
+    match PostgresBackend::open(options).await {
+        Err(error @ BackendError::Unavailable { .. }) => {
+            let text = error.to_string();
+            assert!(text.contains("127.0.0.1:1") && text.contains("refused"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

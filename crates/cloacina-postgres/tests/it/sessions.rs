@@ -42,6 +42,26 @@ async fn a_worker_whose_session_is_cut_is_not_taken_for_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ordinary_work_leaves_nothing_in_the_log_of_the_server() {
+    let server = Server::start().unwrap();
+    let before = server.log().unwrap();
+    let flow = Workflow::builder("w").task(Task::new("a", |_, _| Box::pin(async {})));
+    let executor = UnifiedExecutor::builder()
+        .database_url(server.url())
+        .schema("acme")
+        .workflows([flow.build().unwrap()])
+        .build()
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        assert!(executor.execute("w", Context::new()).await.unwrap().is_success());
+    }
+    executor.shutdown().await.unwrap();
+    let log = server.log().unwrap();
+    assert_eq!(log.strip_prefix(&before), Some(""), "no warning, no error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_crashes_loses_no_result_and_nobody_has_to_start_again() {
     let server = Server::start().unwrap();
     let task = |id: &str| {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -26,6 +27,8 @@ impl Supervised {
         command.args(["-c", script, "supervisor"]).args(arguments).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         binaries::as_user(&mut command);
+        // Ctrl-C on a terminal goes to its whole group. The shell has to outlive it, to stop what it runs.
+        command.process_group(0);
         let mut shell = command.spawn().map_err(|source| io(what, source))?;
         let mut said = String::new();
         if let Some(output) = shell.stdout.take() {

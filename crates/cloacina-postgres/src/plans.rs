@@ -1,0 +1,115 @@
+//! The statements of the hot path find their rows by an index, however full the tables are and however old the statistics.
+
+use std::path::Path;
+
+use cloacina_core::Backend as _;
+use cloacina_core::backend::{Batch, JsonText, NewExecution, NewWorker, WorkflowKey};
+use cloacina_core::{ExecutionId, WorkerId};
+use cloacina_testing::postgres::{schema_name, server};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
+
+use crate::connections::BEGIN;
+use crate::{PostgresBackend, PostgresOptions};
+
+/// The statements that run all the time, with the number of their parameters.
+const HOT: [(&str, usize); 22] = [
+    ("executions/standing", 1),
+    ("executions/lock", 1),
+    ("executions/lock_owned", 1),
+    ("executions/by_key", 1),
+    ("executions/insert", 2),
+    ("executions/update", 3),
+    ("executions/claimable", 3),
+    ("executions/claimable_by_id", 3),
+    ("executions/next_due", 2),
+    ("executions/next_due_by_id", 2),
+    ("executions/claim", 3),
+    ("executions/load", 1),
+    ("executions/release", 1),
+    ("executions/release_all", 1),
+    ("executions/recover", 1),
+    ("tasks/insert", 1),
+    ("tasks/copy", 1),
+    ("tasks/load", 1),
+    ("attempts/start", 1),
+    ("attempts/fail", 1),
+    ("attempts/load", 1),
+    ("events/insert", 2),
+];
+
+/// Tables whose rows must not be read one after the other.
+const TABLES: [&str; 4] = ["executions", "tasks", "attempts", "events"];
+
+async fn run(connection: &mut PgConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+/// Explains the one plan that a prepared statement keeps, which knows nothing of its parameters.
+async fn plan(connection: &mut PgConnection, statement: &str, parameters: usize) -> String {
+    let nulls = vec!["NULL"; parameters].join(", ");
+    run(connection, &format!("PREPARE hot AS {statement}")).await;
+    run(connection, BEGIN).await;
+    let explain = format!("EXPLAIN EXECUTE hot({nulls})");
+    let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await;
+    let rows = rows.unwrap();
+    run(connection, "ROLLBACK; DEALLOCATE hot").await;
+    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    lines.join("\n")
+}
+
+async fn check(connection: &mut PgConnection, schema: &str, when: &str) {
+    run(connection, "SET plan_cache_mode = force_generic_plan").await;
+    for (file, parameters) in HOT {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("queries/{file}.sql"));
+        let statement = std::fs::read_to_string(path).unwrap().replace("{schema}", schema);
+        let plan = plan(connection, &statement, parameters).await;
+        for table in TABLES {
+            let scan = format!("Seq Scan on {table}");
+            assert!(!plan.contains(&scan), "{when}, {file} reads all of `{table}`:\n{plan}");
+        }
+    }
+}
+
+fn key() -> WorkflowKey {
+    WorkflowKey { name: "etl".into(), version: "v1".into() }
+}
+
+fn new_execution(owner: Option<WorkerId>) -> NewExecution {
+    NewExecution {
+        id: ExecutionId::new(),
+        workflow: key(),
+        input: JsonText::new("{}"),
+        idempotency_key: None,
+        owner,
+        delay: None,
+        retry_of: None,
+    }
+}
+
+#[tokio::test]
+async fn hot_statements_search_by_index() {
+    let schema = schema_name();
+    let options = PostgresOptions::from_url(server().url()).unwrap().schema(&schema).unwrap();
+    let mut connection = options.connect.connect().await.unwrap();
+    let backend = PostgresBackend::open(options).await.unwrap();
+    // As if nobody had ever counted: the statistics of the tables stay those of the start.
+    for table in TABLES {
+        let off = format!("ALTER TABLE {schema}.{table} SET (autovacuum_enabled = off)");
+        run(&mut connection, &off).await;
+    }
+    check(&mut connection, &schema, "empty").await;
+    run(&mut connection, "ANALYZE").await;
+    check(&mut connection, &schema, "empty, and counted as such").await;
+    let owner = WorkerId::new();
+    let worker = NewWorker { id: owner, lease_ttl: std::time::Duration::from_secs(60) };
+    backend.register_worker(&worker).await.unwrap();
+    for size in [1_usize, 20, 3000] {
+        let submits = (0..size).map(|n| new_execution((n % 2 == 0).then_some(owner))).collect();
+        backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+        check(&mut connection, &schema, &format!("{size} more, old statistics")).await;
+        run(&mut connection, &format!("ANALYZE {schema}.executions")).await;
+        check(&mut connection, &schema, &format!("{size} more, new statistics")).await;
+    }
+    backend.close().await;
+}
