@@ -1,3 +1,6 @@
 //! What the examples share. Start with the examples themselves, in `examples/examples/`.
 
+mod database;
 pub mod wf;
+
+pub use database::{Database, DatabaseError};
