@@ -5,6 +5,7 @@
 mod database;
 mod errors;
 mod files;
+mod fleet;
 mod gantt;
 mod instances;
 #[cfg(unix)]

@@ -67,6 +67,53 @@ fn run(command: &mut Command) -> (String, Output) {
     (format!("{said}{errors}"), output)
 }
 
+fn multi_worker(schema: &str, arguments: &[&str]) -> (String, Output) {
+    let mut command = example("multi_worker");
+    run(command.args(["--database", server().url(), "--schema", schema]).args(arguments))
+}
+
+#[test]
+fn several_workers_fulfil_all_orders_though_one_is_killed() {
+    let schema = schema_name();
+    for (arguments, workers) in [
+        (&["--executions", "60", "--seed", "7"][..], 3),
+        (&["--executions", "40", "--workers", "2", "--replace"][..], 3),
+    ] {
+        let (said, output) = multi_worker(&schema, arguments);
+        assert!(output.status.success(), "{said}");
+        assert!(said.trim_end().ends_with("the totals agree"), "{said}");
+        let executions: usize = arguments[1].parse().unwrap();
+        for what in [
+            format!("ok   {executions} of {executions} executions completed"),
+            format!("ok   {0} of {0} tasks have their one result, 0 have", executions * 7),
+            "ok   0 tasks ran again after".to_owned(),
+            "ok   `charged_cents` adds up to ".to_owned(),
+            "ok   `shipped_grams` adds up to ".to_owned(),
+        ] {
+            assert!(said.contains(&what), "{what}: {said}");
+        }
+        assert_eq!(said.matches(" was killed while it ran: ").count(), 1, "{said}");
+        let accounts = said.rsplit_once("executions finished").unwrap().1;
+        assert_eq!(accounts.matches("  killed at ").count(), 1, "{said}");
+        assert_eq!(accounts.matches("  stopped  ").count(), workers - 1, "{said}");
+        // The table adds up too: tasks run, committed, lost.
+        let total = accounts.lines().find(|line| line.starts_with("total")).unwrap();
+        let total: Vec<usize> = total.split_whitespace().flat_map(str::parse).collect();
+        assert_eq!(total[0], total[1] + total[2], "{said}");
+        assert_eq!((total[1], total[3]), (executions * 7, executions), "{said}");
+    }
+}
+
+#[test]
+fn workers_that_cannot_do_their_work_are_an_error() {
+    let (said, output) = multi_worker("Order", &["--executions", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("schema name \"Order\" is refused"), "{said}");
+    let (said, output) = run(example("multi_worker").args(["--database", "sqlite://x.db"]));
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("is for PostgreSQL"), "{said}");
+}
+
 #[test]
 fn wfcommons_chooses_the_back_end_by_the_scheme() {
     let (url, schema) = (server().url(), schema_name());
