@@ -1,7 +1,7 @@
 //! Runs a recorded scientific workflow: reads a WfFormat 1.5 file, makes a workflow of it at run time, and runs that durably.
 //!
 //! ```sh
-//! cargo run --release -p cloacina-examples --example wfcommons -- [FILE] [--database URL] [--workers N] [--scale F] [--resume] [--gantt OUT.svg]
+//! cargo run --release -p cloacina-examples --example wfcommons -- [FILE] [--database URL] [--schema NAME] [--workers N] [--scale F] [--resume] [--gantt OUT.svg]
 //! ```
 //!
 //! Every task sleeps as long as it was recorded to run, times `--scale`. Kill it at any moment, even with `kill -9`,
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use cloacina_examples::wf::{self, FileError, Report, Settings};
-use cloacina_sqlite::SqliteBackend;
+use cloacina_examples::{Database, DatabaseError};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
@@ -35,9 +35,16 @@ struct Args {
     /// The WfFormat 1.5 file, plain or gzipped; without it, a small instance that comes with the example.
     file: Option<PathBuf>,
 
-    /// Where executions are kept.
+    /// Where executions are kept: `sqlite://file.db`, or `postgresql://user:password@host:port/database`.
+    ///
+    /// `postgres://` is the same as `postgresql://`. What is on a command line others can see, by `ps` for example: leave
+    /// the password out and set PGPASSWORD, or have a `.pgpass` file.
     #[arg(long, value_name = "URL", default_value = "sqlite://wfcommons.db")]
     database: String,
+
+    /// The schema of the PostgreSQL database, created if it is missing; without it, `public`.
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
 
     /// How many tasks run at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -86,9 +93,14 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", chain(&error));
-            ExitCode::from(if error.is::<FileError>() { 2 } else { 1 })
+            ExitCode::from(if is_mistake(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Tells whether the arguments or the file are wrong.
+fn is_mistake(error: &anyhow::Error) -> bool {
+    error.is::<FileError>() || error.is::<DatabaseError>()
 }
 
 /// Joins an error and its causes; a text that ends with its cause is not repeated.
@@ -110,13 +122,13 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => wf::bakery()?,
     };
     let settings = Settings {
-        database: args.database.clone(),
+        database: Database::new(&args.database, args.schema.as_deref())?,
         workers: args.workers,
         scale: args.scale,
         resume: args.resume,
         bar: progress_bar(instance.tasks.len())?,
     };
-    let ended = wf::run::<SqliteBackend>(&instance, &settings).await;
+    let ended = wf::run(&instance, &settings).await;
     settings.bar.finish_and_clear();
     let ended = ended?;
     if let Some(path) = &args.gantt {

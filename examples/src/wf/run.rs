@@ -5,18 +5,21 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use cloacina_core::{
     Connect, Context, ExecuteOptions, ExecutionQuery, ExecutionSummary, PipelineExecution,
-    PipelineResult, PipelineStatus, UnifiedExecutor, Workflow,
+    PipelineResult, PipelineStatus, UnifiedExecutor, UnifiedExecutorBuilder, Workflow,
 };
+use cloacina_postgres::PostgresBackend;
+use cloacina_sqlite::SqliteBackend;
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use super::{Bodies, Bounds, Instance, workflow};
+use crate::Database;
 
 /// How a workflow is run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The database.
-    pub database: String,
+    pub database: Database,
     /// How many tasks run at once.
     pub workers: u32,
     /// By what the recorded run times are multiplied.
@@ -45,12 +48,32 @@ pub struct Ended {
 /// # Errors
 ///
 /// A [`FileError`](super::FileError) for an instance that is no workflow, and whatever the engine could not do.
-pub async fn run<B: Connect>(instance: &Instance, settings: &Settings) -> anyhow::Result<Ended> {
+pub async fn run(instance: &Instance, settings: &Settings) -> anyhow::Result<Ended> {
+    // All that depends on the back end: its type, and how it is addressed.
+    match &settings.database {
+        Database::Sqlite { url } => {
+            let builder = UnifiedExecutor::<SqliteBackend>::builder().database_url(url);
+            Box::pin(run_on(builder, instance, settings)).await
+        }
+        Database::Postgres { url, schema } => {
+            let mut builder = UnifiedExecutor::<PostgresBackend>::builder().database_url(url);
+            if let Some(schema) = schema {
+                builder = builder.schema(schema);
+            }
+            Box::pin(run_on(builder, instance, settings)).await
+        }
+    }
+}
+
+async fn run_on<B: Connect>(
+    builder: UnifiedExecutorBuilder<B>,
+    instance: &Instance,
+    settings: &Settings,
+) -> anyhow::Result<Ended> {
     let bodies = Bodies::default();
     let workflow = workflow(instance, settings.scale, &bodies)?;
     let bounds = Bounds::new(instance, &workflow, settings.scale)?;
-    let executor = UnifiedExecutor::<B>::builder()
-        .database_url(settings.database.as_str())
+    let executor = builder
         .workflows([workflow.clone()])
         .max_concurrent_tasks(usize::try_from(settings.workers)?)
         .task_timeout(bounds.longest * 2 + Duration::from_secs(3600))
@@ -136,7 +159,7 @@ async fn newest<B: Connect>(
 fn check_same_tasks(
     result: &PipelineResult,
     workflow: &Workflow,
-    database: &str,
+    database: &Database,
 ) -> anyhow::Result<()> {
     let strange = result.task_results.iter().find(|t| workflow.task(t.task_id.as_str()).is_none());
     if let Some(strange) = strange {

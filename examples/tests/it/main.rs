@@ -2,29 +2,33 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod database;
 mod errors;
 mod files;
+mod fleet;
 mod gantt;
 mod instances;
+#[cfg(unix)]
+mod postgres;
 mod runs;
 
 use std::path::Path;
 
+use cloacina_examples::Database;
 use cloacina_examples::wf::{Ended, Instance, Settings, run};
-use cloacina_sqlite::SqliteBackend;
 use indicatif::ProgressBar;
 
-/// Settings for a database in that folder, at scale 0.
+/// Settings for a file in that folder, at scale 0.
 fn settings(folder: &Path, resume: bool) -> Settings {
-    Settings {
-        database: format!("sqlite://{}", folder.join("wf.db").display()),
-        workers: 16,
-        scale: 0.0,
-        resume,
-        bar: ProgressBar::hidden(),
-    }
+    let url = format!("sqlite://{}", folder.join("wf.db").display());
+    settings_on(Database::Sqlite { url }, resume)
+}
+
+/// Settings for that database, at scale 0.
+fn settings_on(database: Database, resume: bool) -> Settings {
+    Settings { database, workers: 16, scale: 0.0, resume, bar: ProgressBar::hidden() }
 }
 
 async fn execute(instance: &Instance, settings: &Settings) -> Ended {
-    run::<SqliteBackend>(instance, settings).await.unwrap()
+    run(instance, settings).await.unwrap()
 }

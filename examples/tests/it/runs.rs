@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cloacina_core::{Context, ExecutionId, PipelineStatus, TaskResult, UnifiedExecutor};
+use cloacina_core::{
+    Connect, Context, ExecutionId, PipelineStatus, TaskResult, UnifiedExecutorBuilder,
+};
+use cloacina_examples::Database;
 use cloacina_examples::wf::{Bodies, Ended, Instance, Report, bakery, run, workflow};
-use cloacina_sqlite::SqliteBackend;
 use serde_json::Value;
 
 use crate::{execute, settings};
@@ -87,14 +89,17 @@ async fn resume_refuses_another_workflow_of_that_name() {
     execute(&instance, &settings(folder.path(), false)).await;
     instance.tasks.retain(|task| task.parents.is_empty());
     let settings = settings(folder.path(), true);
-    let error = run::<SqliteBackend>(&instance, &settings).await.unwrap_err().to_string();
+    let error = run(&instance, &settings).await.unwrap_err().to_string();
     assert!(error.contains("another workflow named `bakery-morning`"), "{error}");
 }
 
 /// Starts an execution whose tasks take very long, lets somebody do something to it, and stops.
-async fn leave_unfinished(instance: &Instance, database: &str, pause: bool) -> ExecutionId {
-    let executor = UnifiedExecutor::<SqliteBackend>::builder()
-        .database_url(database)
+pub(crate) async fn leave_unfinished<B: Connect>(
+    builder: UnifiedExecutorBuilder<B>,
+    instance: &Instance,
+    pause: bool,
+) -> ExecutionId {
+    let executor = builder
         .workflows([workflow(instance, 1e3, &Bodies::default()).unwrap()])
         .shutdown_grace(Duration::ZERO)
         .build()
@@ -112,7 +117,9 @@ async fn assert_resumed(pause: bool) {
     let folder = tempfile::tempdir().unwrap();
     let instance = bakery().unwrap();
     let settings = settings(folder.path(), true);
-    let begun = leave_unfinished(&instance, &settings.database, pause).await;
+    let Database::Sqlite { url } = &settings.database else { unreachable!() };
+    let builder = cloacina_sqlite::UnifiedExecutor::builder().database_url(url);
+    let begun = leave_unfinished(builder, &instance, pause).await;
     let ended = execute(&instance, &settings).await;
     assert_eq!(ended.result.execution_id, begun);
     assert_eq!(ended.result.status, PipelineStatus::Completed);
