@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cloacina_tests::montage::Made;
 use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
 
 /// Notes who changes what, in the order in which it happens. Sessions are told apart by their application names.
 const AUDIT: &str = "
@@ -148,6 +148,24 @@ impl Database {
                 SELECT 1 FROM {{audit}}.workers AS a WHERE a.worker = w.id AND a.session = '{session}')"
         ))
         .await
+    }
+
+    /// Locks the row of a worker as a process does that is stopped while it claims. Until the transaction ends.
+    pub(crate) async fn lock_row(&self, worker: &str) -> Transaction<'static, Postgres> {
+        let mut transaction = self.pool.begin().await.unwrap();
+        let lock = format!("SELECT 1 FROM {{schema}}.workers WHERE id = '{worker}' FOR KEY SHARE");
+        let lock = sqlx::query(AssertSqlSafe(self.render(&lock))).execute(&mut *transaction).await;
+        assert_eq!(lock.unwrap().rows_affected(), 1);
+        transaction
+    }
+
+    /// Reads when the lease of a worker runs out, and whether it has.
+    pub(crate) async fn lease(&self, worker: &str) -> Option<(String, bool)> {
+        let sql = format!(
+            "SELECT expires_at::text, expires_at < clock_timestamp() FROM {{schema}}.workers \
+             WHERE id = '{worker}'"
+        );
+        self.rows(&sql).await.first().map(|row| (row.get(0), row.get(1)))
     }
 
     /// Reads the rows of all tasks.

@@ -4,6 +4,7 @@ mod client;
 mod database;
 mod evidence;
 mod killed;
+mod locked;
 mod poison;
 mod restart;
 mod shutdown;

@@ -66,7 +66,6 @@ async fn check_crashes(fleet: &Fleet, culprit: &str, crashes: usize) {
     assert!((3..=4).contains(&crashes), "it crashed {crashes} workers");
     for death in deaths {
         let beside = recovered.iter().filter(|one| one.detail == death && one.execution != culprit);
-        eprintln!("{death}: {} beside the culprit", beside.clone().count());
         assert!(beside.count() > 0, "somebody was in flight beside it");
     }
 }

@@ -1,5 +1,7 @@
 //! Connections that are cut, or fall silent, between a worker and the server.
 
+use cloacina_core::PipelineStatus;
+use cloacina_testing::postgres::server;
 use cloacina_tests::effects::Kind;
 use cloacina_tests::montage::Order;
 use cloacina_tests::proxy::{Passage, Proxy};
@@ -7,7 +9,6 @@ use fastrand::Rng;
 
 use super::evidence::{Evidence, check_values};
 use super::support::{Fleet, submit_all, until};
-use cloacina_testing::postgres::server;
 
 const EXECUTIONS: u64 = 300;
 
@@ -114,6 +115,46 @@ async fn connections_that_fall_silent_for_good_are_given_up_for_new_ones() {
     evidence.check_complete(&ids);
     check_values(&client, &ids, &orders).await;
     worker.shut_down().await;
+    client.shutdown().await.unwrap();
+    fleet.finish().await;
+}
+
+/// Catches workers that take each other for dead while they are cut off, and in the end give up what runs long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_task_is_not_abandoned_because_its_living_workers_were_cut_off_in_turn() {
+    let fleet = Fleet::new().await;
+    let settings = ["lease_ms=15000", "max_recovery_attempts=3"];
+    let (one, one_url) = proxy().await;
+    let (other, other_url) = proxy().await;
+    let first = fleet.worker_at(&one_url, &settings).await;
+    let client = fleet.client().await;
+    let order = fleet.held_in("model", 1);
+    let ids = submit_all(&client, std::slice::from_ref(&order)).await;
+    fleet.until_begun("model", &first, 1).await;
+    let second = fleet.worker_at(&other_url, &settings).await;
+    let mut sides = [(&one, &first), (&other, &second)];
+    for turn in 1..=5 {
+        let [(proxy, cut_off), (_, next)] = sides;
+        proxy.cut();
+        proxy.let_pass(Passage::Nothing);
+        // Both are processes that live; whoever is cut off comes back before its lease is over.
+        let goes_on = turn / 2 + 1;
+        until("the other has taken over, or it was given up", async || {
+            let status = client.get_execution_status(ids[0]).await.unwrap();
+            assert_ne!(status, PipelineStatus::Failed, "given up, and nobody died");
+            fleet.begun("model", next) >= goes_on
+        })
+        .await;
+        let registered = fleet.registered(cut_off).await;
+        proxy.let_pass(Passage::Open);
+        until("it has come back", async || fleet.registered(cut_off).await > registered).await;
+        sides.swap(0, 1);
+    }
+    fleet.open_gate(None);
+    fleet.until_ended(1).await;
+    check_values(&client, &ids, &[order]).await;
+    first.shut_down().await;
+    second.shut_down().await;
     client.shutdown().await.unwrap();
     fleet.finish().await;
 }

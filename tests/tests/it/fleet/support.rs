@@ -139,6 +139,7 @@ impl Fleet {
 }
 
 impl Drop for Fleet {
+    #[expect(clippy::print_stderr, reason = "a failed test says where its traces are")]
     fn drop(&mut self) {
         if std::thread::panicking()
             && let Some(folder) = self.folder.take()
