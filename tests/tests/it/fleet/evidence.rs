@@ -8,8 +8,11 @@ use cloacina_tests::effects::{Kind, Line, RunId};
 use cloacina_tests::montage::{self, EDGES, Order};
 use serde_json::Value;
 
-use super::database::{Committed, Ownership};
+use super::database::{Committed, Event, Ownership};
 use super::support::Fleet;
+
+/// How many tasks of an execution run at once: a task begins only when those before it are committed.
+const WIDTH: usize = 3;
 
 /// How many results are read at once.
 const READERS: usize = 4;
@@ -174,14 +177,22 @@ impl Evidence {
         self.runs(Kind::Begin).filter(|line| !made.contains(&line.run)).collect()
     }
 
-    /// Checks that whatever ran in vain did so in one of these processes.
-    pub(crate) fn check_lost_runs(&self, struck: &BTreeSet<u32>) -> usize {
+    /// Checks that whatever ran in vain did so in one of these processes, and that each takeover cost no more than what an
+    /// execution runs at once.
+    pub(crate) fn check_lost_runs(&self, struck: &BTreeSet<u32>, takeovers: &[Event]) -> usize {
         let lost = self.lost_runs();
+        let mut allowed: HashMap<&str, usize> = HashMap::new();
+        for takeover in takeovers {
+            *allowed.entry(&takeover.execution).or_default() += WIDTH;
+        }
         for line in &lost {
             assert!(
                 struck.contains(&line.run.pid),
                 "ran in vain though nothing happened: {line:?}"
             );
+            let left = allowed.get(line.execution.as_str()).and_then(|left| left.checked_sub(1));
+            let left = left.unwrap_or_else(|| panic!("no takeover explains that it ran: {line:?}"));
+            allowed.insert(&line.execution, left);
         }
         lost.len()
     }

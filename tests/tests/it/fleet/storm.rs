@@ -188,12 +188,11 @@ async fn a_fleet_in_which_everything_dies_completes_all_and_commits_each_result_
     let evidence = Evidence::gather(&storm.fleet).await;
     evidence.check();
     evidence.check_complete(&ids);
-    let lost = evidence.check_lost_runs(&storm.struck);
-    let faults = storm.struck.len();
-    assert!(lost <= faults * 64, "{lost} bodies ran in vain for {faults} processes struck");
+    let takeovers = storm.fleet.database.events("recovered").await;
+    let lost = evidence.check_lost_runs(&storm.struck, &takeovers);
     let witnessed = orders.iter().filter(|order| order.witness).count() * EDGES.len();
     assert!(evidence.witnesses() >= witnessed, "the witnesses spoke");
-    eprintln!("{lost} bodies ran in vain, {faults} processes were struck");
+    eprintln!("{lost} bodies ran in vain in {} takeovers", takeovers.len());
     let fresh = storm.fleet.client().await;
     check_values(&fresh, &ids, &orders).await;
     for executor in [client, fresh] {
