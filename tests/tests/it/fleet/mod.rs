@@ -1,6 +1,7 @@
 //! Worker processes on one schema of a real server: killed, stopped and continued, cut off, crashed from within, shut down.
 
 mod client;
+mod crowded;
 mod database;
 mod evidence;
 mod killed;
