@@ -2,4 +2,7 @@
 //!
 //! What the tests share. The README above is compiled and run as doc tests.
 
+pub mod effects;
 pub mod layered;
+pub mod montage;
+pub mod proxy;

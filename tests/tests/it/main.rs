@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod crash;
+#[cfg(unix)]
+mod fleet;
 mod house;
 mod user;
