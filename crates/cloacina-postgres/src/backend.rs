@@ -17,7 +17,7 @@ use crate::claim::{self, Search};
 use crate::commit;
 use crate::connections::Connections;
 use crate::control;
-use crate::liveness;
+use crate::liveness::{self, Suspect};
 use crate::open;
 use crate::read;
 use crate::wake::{self, Session};
@@ -68,6 +68,21 @@ impl PostgresBackend {
         if self.connections.is_closed() { Err(BackendError::Closed) } else { Ok(()) }
     }
 
+    async fn bury(&self, suspect: Suspect) -> Result<Option<Burial>, BackendError> {
+        let channel = Arc::clone(&self.channel);
+        let buried =
+            self.connections.write("bury a dead worker", move |connection, queries, clock| {
+                Box::pin(async move {
+                    let burial = liveness::bury(connection, queries, clock, suspect).await?;
+                    if burial.is_some() {
+                        wake::tell(connection, queries, &channel).await?;
+                    }
+                    Ok(burial)
+                })
+            });
+        buried.await
+    }
+
     /// Gives up the lock of a worker that has no row any more.
     fn give_up_lock(&self, worker: WorkerId) {
         let key = self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
@@ -91,9 +106,10 @@ impl Backend for PostgresBackend {
         if let Some(key) = key {
             self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id, key);
         }
+        self.connections.limit_by(worker.lease_ttl);
         let (worker, channel) = (worker.clone(), Arc::clone(&self.channel));
         let registered =
-            self.connections.write("register a worker", move |connection, queries, clock| {
+            self.connections.vital("register a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::register(connection, queries, clock, &worker, key).await?;
                     wake::tell(connection, queries, &channel).await
@@ -106,7 +122,7 @@ impl Backend for PostgresBackend {
         self.check_open()?;
         let worker = beat.worker;
         let beat = beat.clone();
-        let pulse = self.connections.write("renew a lease", move |connection, queries, clock| {
+        let pulse = self.connections.vital("renew a lease", move |connection, queries, clock| {
             Box::pin(async move { liveness::heartbeat(connection, queries, clock, &beat).await })
         });
         let pulse = pulse.await?;
@@ -142,18 +158,18 @@ impl Backend for PostgresBackend {
             return Ok(Vec::new());
         }
         tokio::time::sleep(SECOND_LOOK).await;
-        let channel = Arc::clone(&self.channel);
-        let buried =
-            self.connections.write("bury dead workers", move |connection, queries, clock| {
-                Box::pin(async move {
-                    let burials = liveness::bury(connection, queries, clock, &suspects).await?;
-                    if !burials.is_empty() {
-                        wake::tell(connection, queries, &channel).await?;
-                    }
-                    Ok(burials)
-                })
-            });
-        buried.await
+        let (mut burials, mut failed) = (Vec::new(), None);
+        for suspect in suspects {
+            // Each in a transaction of its own: what holds one up does not hold up the others.
+            match self.bury(suspect).await {
+                Ok(burial) => burials.extend(burial),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if burials.is_empty() => Err(error),
+            _ => Ok(burials),
+        }
     }
 
     async fn define_workflows(

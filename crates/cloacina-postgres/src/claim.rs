@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::queries::{Queries, Statement};
-use crate::{json, read, rows};
+use crate::{json, liveness, read, rows};
 
 /// What a claim looks for, ready to be bound.
 #[derive(Debug, Clone)]
@@ -82,10 +82,11 @@ pub(crate) async fn claim(
 ) -> Result<Claims, BackendError> {
     let what = "claim executions";
     let worker = *request.worker.as_uuid();
+    let peers = liveness::peers(&mut *connection, queries, request.worker).await?;
     let query = queries.workers_exists.query().bind(worker);
     if query.fetch_optional(&mut *connection).await.during(what)?.is_none() {
         let next_due = search.next_due(connection, clock).await?;
-        return Ok(Claims { executions: Vec::new(), next_due });
+        return Ok(Claims { executions: Vec::new(), next_due, peers });
     }
     let ids = search.candidates(connection, clock).await?;
     let query = queries
@@ -111,5 +112,5 @@ pub(crate) async fn claim(
     }
     let executions = read::snapshots(connection, queries, clock, &ids).await?;
     let next_due = search.next_due(connection, clock).await?;
-    Ok(Claims { executions, next_due })
+    Ok(Claims { executions, next_due, peers })
 }

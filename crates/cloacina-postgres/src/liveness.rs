@@ -64,10 +64,19 @@ pub(crate) async fn heartbeat(
     if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
         return Ok(Pulse::Buried);
     }
-    let query = queries.workers_peers.query().bind(worker);
-    let row = query.fetch_one(connection).await.during(what)?;
+    Ok(Pulse::Alive { peers: peers(connection, queries, beat.worker).await? })
+}
+
+/// Counts the other workers.
+pub(crate) async fn peers(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    worker: WorkerId,
+) -> Result<u32, BackendError> {
+    let query = queries.workers_peers.query().bind(*worker.as_uuid());
+    let row = query.fetch_one(connection).await.during("count the other workers")?;
     let peers: i64 = rows::value(&row, "peers")?;
-    Ok(Pulse::Alive { peers: u32::try_from(peers).unwrap_or(u32::MAX) })
+    Ok(u32::try_from(peers).unwrap_or(u32::MAX))
 }
 
 pub(crate) async fn retire(
@@ -126,32 +135,27 @@ async fn is_free(
     rows::value(&query.fetch_one(connection).await.during("look for dead workers")?, "was_free")
 }
 
-/// Frees what dead workers owned, within a transaction. One that shows a sign of life after all is passed over.
+/// Frees what a dead worker owned, within a transaction. One that shows a sign of life after all is passed over.
 pub(crate) async fn bury(
     connection: &mut PgConnection,
     queries: &Queries,
     clock: Clock,
-    suspects: &[Suspect],
-) -> Result<Vec<Burial>, BackendError> {
-    let mut burials = Vec::new();
-    for suspect in suspects {
-        if let Some(proof) = proof(connection, queries, clock, suspect).await? {
-            let worker = suspect.worker;
-            let executions = free(connection, queries, clock, worker, proof).await?;
-            burials.push(Burial { worker, proof, executions });
-        }
-    }
-    Ok(burials)
+    suspect: Suspect,
+) -> Result<Option<Burial>, BackendError> {
+    let worker = suspect.worker;
+    let Some(proof) = proof(connection, queries, clock, suspect).await? else { return Ok(None) };
+    let executions = free(connection, queries, clock, worker, proof).await?;
+    Ok(Some(Burial { worker, proof, executions }))
 }
 
-/// Looks at a suspect again, under its row's lock.
+/// Looks at a suspect again, under its row's lock. If somebody else has that, it is not waited for: the next look will do.
 async fn proof(
     connection: &mut PgConnection,
     queries: &Queries,
     clock: Clock,
-    suspect: &Suspect,
+    suspect: Suspect,
 ) -> Result<Option<ProofOfDeath>, BackendError> {
-    let query = queries.workers_lock.query().bind(*suspect.worker.as_uuid());
+    let query = queries.workers_lock_suspect.query().bind(*suspect.worker.as_uuid());
     let row = query.fetch_optional(&mut *connection).await.during("look for dead workers")?;
     let row = row.map(|row| WorkerRow::read(&row)).transpose()?;
     match (row, suspect.row) {
@@ -163,7 +167,7 @@ async fn proof(
             }
             Ok((now.expires_at <= clock.now()).then_some(ProofOfDeath::Lease))
         }
-        // Somebody else buried it, or it has registered.
+        // Somebody else buried it, it has registered, or its row is locked.
         (None, Some(_)) | (Some(_), None) => Ok(None),
     }
 }

@@ -50,7 +50,8 @@ async fn open_with(
         }
     };
     let queries = Queries::new(&options.schema, sessions);
-    Ok((Connections::new(pool(options, options.pool_size), queries), session))
+    let (pool, vital) = (pool(options, options.pool_size), pool(options, 1));
+    Ok((Connections::new(pool, vital, queries), session))
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {

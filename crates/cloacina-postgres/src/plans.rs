@@ -1,6 +1,7 @@
 //! The statements of the hot path find their rows by an index, however full the tables are and however old the statistics.
 
 use std::path::Path;
+use std::time::Duration;
 
 use cloacina_core::Backend as _;
 use cloacina_core::backend::{Batch, JsonText, NewExecution, NewWorker, WorkflowKey};
@@ -9,7 +10,7 @@ use cloacina_testing::postgres::{schema_name, server};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
-use crate::connections::BEGIN;
+use crate::connections::begin;
 use crate::{PostgresBackend, PostgresOptions};
 
 /// The statements that run all the time, with the number of their parameters.
@@ -49,7 +50,7 @@ async fn run(connection: &mut PgConnection, sql: &str) {
 async fn plan(connection: &mut PgConnection, statement: &str, parameters: usize) -> String {
     let nulls = vec!["NULL"; parameters].join(", ");
     run(connection, &format!("PREPARE hot AS {statement}")).await;
-    run(connection, BEGIN).await;
+    sqlx::raw_sql(begin(Duration::from_secs(10))).execute(&mut *connection).await.unwrap();
     let explain = format!("EXPLAIN EXECUTE hot({nulls})");
     let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await;
     let rows = rows.unwrap();
@@ -102,7 +103,7 @@ async fn hot_statements_search_by_index() {
     run(&mut connection, "ANALYZE").await;
     check(&mut connection, &schema, "empty, and counted as such").await;
     let owner = WorkerId::new();
-    let worker = NewWorker { id: owner, lease_ttl: std::time::Duration::from_secs(60) };
+    let worker = NewWorker { id: owner, lease_ttl: Duration::from_secs(60) };
     backend.register_worker(&worker).await.unwrap();
     for size in [1_usize, 20, 3000] {
         let submits = (0..size).map(|n| new_execution((n % 2 == 0).then_some(owner))).collect();

@@ -90,6 +90,7 @@ statements! {
     workers_exists = "workers/exists";
     workers_list = "workers/list";
     workers_lock = "workers/lock";
+    workers_lock_suspect = "workers/lock_suspect";
     workers_peers = "workers/peers";
     workers_register = "workers/register";
     workers_renew = "workers/renew";

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::{BackendError, WorkerId};
-use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgListener, PgPool};
+use sqlx::{Executor as _, Row as _};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +24,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a worker waits for its lock. Without it, its lease is what others go by.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a session may be silent before it is asked whether it is still there.
+const CHECK: Duration = Duration::from_secs(30);
 
 /// The session of one handle, where sessions are not shared.
 #[derive(Debug)]
@@ -188,17 +191,25 @@ impl Keeper {
                     // The handle is gone.
                     None => return std::future::pending().await,
                 },
+                () = tokio::time::sleep(CHECK) => {
+                    let check = tokio::time::timeout(PATIENCE, listener.execute("SELECT 1"));
+                    match check.await {
+                        Ok(answered) => drop(answered.during(what)?),
+                        Err(_) => return Err(lost("it does not answer")),
+                    }
+                }
                 // Cancel safe: what was read of a message stays in the buffer of the connection.
                 news = listener.try_recv() => match news.during(what)? {
                     Some(_) => self.changed.notify_one(),
-                    None => {
-                        let reason = "the connection was closed".to_owned();
-                        return Err(BackendError::Unavailable { reason, source: None });
-                    }
+                    None => return Err(lost("the connection was closed")),
                 },
             }
         }
     }
+}
+
+fn lost(reason: &str) -> BackendError {
+    BackendError::Unavailable { reason: reason.to_owned(), source: None }
 }
 
 async fn lock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {

@@ -165,17 +165,18 @@ impl Backend for SqliteBackend {
         self.check_open()?;
         let search = Search::new(request)?;
         let request = request.clone();
-        let look = search.clone();
+        let (look, worker) = (search.clone(), request.worker);
         // An idle worker must not take the write lock from a busy one.
         let looked = self.connections.read("look for work", move |connection, clock| {
             Box::pin(async move {
                 let found = !look.candidates(connection, clock).await?.is_empty();
-                Ok((found, look.next_due(connection, clock).await?))
+                let next_due = look.next_due(connection, clock).await?;
+                Ok((found, next_due, liveness::peers(connection, worker).await?))
             })
         });
-        let (found, next_due) = looked.await?;
+        let (found, next_due, peers) = looked.await?;
         if !found {
-            return Ok(Claims { executions: Vec::new(), next_due });
+            return Ok(Claims { executions: Vec::new(), next_due, peers });
         }
         let claimed = self.connections.write("claim executions", move |connection, clock| {
             Box::pin(async move { claim::claim(connection, clock, &request, &search).await })

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::json::{self, Hex};
-use crate::{queries, read, rows};
+use crate::{liveness, queries, read, rows};
 
 /// What a claim looks for, ready to be bound.
 #[derive(Debug, Clone)]
@@ -76,11 +76,12 @@ pub(crate) async fn claim(
 ) -> Result<Claims, BackendError> {
     let what = "claim executions";
     let worker = request.worker.as_uuid().as_bytes().as_slice();
+    let peers = liveness::peers(&mut *connection, request.worker).await?;
     let query = sqlx::query(queries::WORKERS_EXISTS).bind(worker);
     let row = query.fetch_one(&mut *connection).await.during(what)?;
     if !rows::value::<bool>(&row, "registered")? {
         let next_due = search.next_due(connection, clock).await?;
-        return Ok(Claims { executions: Vec::new(), next_due });
+        return Ok(Claims { executions: Vec::new(), next_due, peers });
     }
     let ids = search.candidates(connection, clock).await?;
     let query = sqlx::query(queries::EXECUTIONS_CLAIM)
@@ -100,5 +101,5 @@ pub(crate) async fn claim(
     }
     let executions = read::snapshots(connection, clock, &ids).await?;
     let next_due = search.next_due(connection, clock).await?;
-    Ok(Claims { executions, next_due })
+    Ok(Claims { executions, next_due, peers })
 }

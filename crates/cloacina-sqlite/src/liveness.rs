@@ -50,9 +50,17 @@ pub(crate) async fn heartbeat(
     if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
         return Ok(Pulse::Buried);
     }
-    let query = sqlx::query(queries::WORKERS_PEERS).bind(worker);
-    let row = query.fetch_one(connection).await.during(what)?;
-    Ok(Pulse::Alive { peers: rows::value(&row, "peers")? })
+    Ok(Pulse::Alive { peers: peers(connection, beat.worker).await? })
+}
+
+/// Counts the other workers.
+pub(crate) async fn peers(
+    connection: &mut SqliteConnection,
+    worker: WorkerId,
+) -> Result<u32, BackendError> {
+    let query = sqlx::query(queries::WORKERS_PEERS).bind(bytes(&worker));
+    let row = query.fetch_one(connection).await.during("count the other workers")?;
+    rows::value(&row, "peers")
 }
 
 pub(crate) async fn retire(

@@ -34,6 +34,8 @@ pub struct Claims {
     pub executions: Vec<ExecutionSnapshot>,
     /// When the next delayed execution in scope falls due, if there is one.
     pub next_due: Option<Duration>,
+    /// How many other workers are registered, dead ones that nobody buried yet included.
+    pub peers: u32,
 }
 
 /// Gives an execution back, so that any worker may claim it.

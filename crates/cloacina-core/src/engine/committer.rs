@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution,
-    SubmitVerdict,
+    Release, SubmitVerdict,
 };
 
 /// More items than this do not travel in one transaction: it would hold the others up.
@@ -37,6 +37,7 @@ enum Item {
     /// With the time since when it waits.
     Submit(Box<NewExecution>, Instant, oneshot::Sender<Timed<SubmitVerdict>>),
     Checkpoint(Box<Checkpoint>, oneshot::Sender<Timed<CheckpointVerdict>>),
+    Release(Release, oneshot::Sender<Result<(), Arc<BackendError>>>),
 }
 
 impl Item {
@@ -44,6 +45,7 @@ impl Item {
         match self {
             Self::Submit(submit, ..) => submit.size(),
             Self::Checkpoint(checkpoint, _) => checkpoint.size(),
+            Self::Release(..) => 0,
         }
     }
 }
@@ -80,6 +82,16 @@ impl Committer {
         let (answer, verdict) = oneshot::channel();
         let _ = self.items.send(Item::Checkpoint(Box::new(checkpoint), answer));
         verdict
+    }
+
+    /// Queues a release; the receiver hears when it is committed.
+    pub(super) fn release(
+        &self,
+        release: Release,
+    ) -> oneshot::Receiver<Result<(), Arc<BackendError>>> {
+        let (answer, released) = oneshot::channel();
+        let _ = self.items.send(Item::Release(release, answer));
+        released
     }
 }
 
@@ -129,7 +141,7 @@ async fn commit(
 ) {
     let mut wait = RETRY_FIRST;
     loop {
-        let error = match backend.commit(batch(&items)).await {
+        let error = match write(backend, &items).await {
             Ok(verdicts) => return answer(items, &verdicts),
             Err(error) => error,
         };
@@ -168,7 +180,7 @@ async fn commit_apart(backend: &dyn Backend, items: Vec<Item>, error: BackendErr
     }
     for item in items {
         let item = vec![item];
-        match backend.commit(batch(&item)).await {
+        match write(backend, &item).await {
             Ok(verdicts) => answer(item, &verdicts),
             Err(error) => refuse(item, &Arc::new(error)),
         }
@@ -180,19 +192,26 @@ fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
         match item {
             Item::Submit(_, _, answer) => drop(answer.send(Err(Arc::clone(error)))),
             Item::Checkpoint(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
+            Item::Release(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
         }
     }
 }
 
-fn batch(items: &[Item]) -> Batch {
-    let mut batch = Batch::default();
+/// Commits the items, and gives back what is to be released, in a transaction each.
+async fn write(backend: &dyn Backend, items: &[Item]) -> Result<BatchVerdicts, BackendError> {
+    let (mut batch, mut releases) = (Batch::default(), Vec::new());
     for item in items {
         match item {
             Item::Submit(submit, ..) => batch.submits.push((**submit).clone()),
             Item::Checkpoint(checkpoint, _) => batch.checkpoints.push((**checkpoint).clone()),
+            Item::Release(release, _) => releases.push(release.clone()),
         }
     }
-    batch
+    let verdicts = backend.commit(batch).await?;
+    if !releases.is_empty() {
+        backend.release(&releases).await?;
+    }
+    Ok(verdicts)
 }
 
 /// Hands out the verdicts. A caller that went away does not need its own.
@@ -211,6 +230,7 @@ fn answer(items: Vec<Item>, verdicts: &BatchVerdicts) {
                     let _ = answer.send(Ok((*verdict, verdicts.at)));
                 }
             }
+            Item::Release(_, answer) => drop(answer.send(Ok(()))),
         }
     }
 }

@@ -299,7 +299,8 @@ impl Driver {
     /// Gives the execution back. Until that is done it counts as held: nobody else would know of it.
     async fn release(&self) {
         let release = Release { execution: self.id, worker: self.worker, epoch: self.epoch };
-        while let Err(error) = self.engine.backend.release(std::slice::from_ref(&release)).await {
+        // With those of others: a worker may give back hundreds at once.
+        while let Ok(Err(error)) = self.engine.committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");
             tokio::select! {
                 () = tokio::time::sleep(self.engine.config.poll_interval) => {}

@@ -128,6 +128,7 @@ impl Engine {
             engine.beat_once().await;
             engine.bury().await;
             tracker.spawn(steward::keep_alive(Arc::clone(&engine)));
+            tracker.spawn(steward::sweep(Arc::clone(&engine)));
             tracker.spawn(steward::claim(Arc::clone(&engine)));
             engine.note_unowned();
         }

@@ -28,8 +28,18 @@ enum Page {
     Last,
 }
 
-/// Renews the lease, and sweeps for dead workers and for executions of other versions.
+/// Renews the lease. Nothing else: whatever takes long must not make a living worker look dead.
 pub(super) async fn keep_alive(engine: Arc<Engine>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(engine.beat()) => engine.beat_once().await,
+            () = engine.kill.cancelled() => return,
+        }
+    }
+}
+
+/// Sweeps for dead workers and for executions of other versions.
+pub(super) async fn sweep(engine: Arc<Engine>) {
     let mut strangers = Strangers::default();
     loop {
         for _ in 0..STRANGERS_PAGES {
@@ -41,10 +51,10 @@ pub(super) async fn keep_alive(engine: Arc<Engine>) {
             engine.reconcile().await;
         }
         // A dead peer can be told from a living one at small cost, so peers are looked after more often than the lease.
-        let next_beat = Instant::now() + engine.beat();
-        while Instant::now() < next_beat {
-            let sweep = Instant::now() + engine.config.poll_interval;
-            let until = if engine.has_peers() { next_beat.min(sweep) } else { next_beat };
+        let next = Instant::now() + engine.beat();
+        while Instant::now() < next {
+            let look = Instant::now() + engine.config.poll_interval;
+            let until = if engine.has_peers() { next.min(look) } else { next };
             tokio::select! {
                 () = tokio::time::sleep_until(until) => {}
                 () = engine.kill.cancelled() => return,
@@ -53,10 +63,8 @@ pub(super) async fn keep_alive(engine: Arc<Engine>) {
                 engine.bury().await;
             }
         }
-        engine.beat_once().await;
         // With or without peers: a submit may have been committed after its worker was buried.
         engine.bury().await;
-        engine.give_back();
         engine.note_unowned();
     }
 }
@@ -120,11 +128,6 @@ pub(super) async fn watch(engine: Arc<Engine>) {
             () = engine.kill.cancelled() => return,
         }
         if engine.role == super::Role::Worker {
-            if !engine.has_peers() {
-                // Somebody has come who may want a share.
-                engine.beat_once().await;
-                engine.give_back();
-            }
             engine.bury().await;
             engine.note_unowned();
         }
@@ -140,11 +143,15 @@ impl Engine {
     pub(super) async fn beat_once(self: &Arc<Self>) {
         let beat = Heartbeat { worker: self.worker(), lease_ttl: self.config.lease_ttl };
         let began = Instant::now();
-        let pulse = self.backend.heartbeat(&beat).await;
+        let pulse = tokio::time::timeout(self.beat(), self.backend.heartbeat(&beat)).await;
+        let pulse = pulse.unwrap_or_else(|_| {
+            let reason = "the store did not take it before the next one".to_owned();
+            Err(BackendError::Unavailable { reason, source: None })
+        });
         let calm = pulse.is_ok() && began.elapsed() < self.beat() / 2;
         *self.calm.lock().unwrap_or_else(PoisonError::into_inner) = calm.then(Instant::now);
         match pulse {
-            Ok(Pulse::Alive { peers }) => self.peers.store(peers, Ordering::Relaxed),
+            Ok(Pulse::Alive { peers }) => self.note_peers(peers),
             Ok(Pulse::Buried) => {
                 tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
                 self.held.order_all(Order::Lost);
@@ -189,9 +196,10 @@ impl Engine {
         }
     }
 
-    /// Where others could run them, gives back executions that wait for a slot.
-    fn give_back(&self) {
-        if self.has_peers() {
+    /// Notes how many others there are. Where they could run them, gives back executions that wait for a slot.
+    fn note_peers(&self, peers: u32) {
+        self.peers.store(peers, Ordering::Relaxed);
+        if peers > 0 {
             let excess = self.held.load().saturating_sub(self.config.max_concurrent_tasks);
             self.held.hand_over(excess);
         }
@@ -244,6 +252,7 @@ impl Engine {
             // An order in between would find no driver, and the driver would not know of it.
             let _control = engine.control.lock().await;
             let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;
+            engine.note_peers(claims.peers);
             let taken = claims.executions.len();
             for snapshot in claims.executions {
                 engine.take_up(worker, snapshot);

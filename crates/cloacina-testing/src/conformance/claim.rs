@@ -283,3 +283,17 @@ pub async fn claim_dropped_leaves_each_with_one_owner(fx: &Fixture) {
         other.retire_worker(next).await.expect("retire answers");
     }
 }
+
+/// Catches a worker that learns of a newcomer only at its next heartbeat.
+pub async fn claim_tells_how_many_others_there_are(fx: &Fixture) {
+    let me = fx.worker().await;
+    let scope = || ClaimScope::Workflows(vec![workflow_key()]);
+    assert_eq!(fx.claim_in(scope(), me, 1).await.peers, 0, "alone");
+    let process = fx.another_handle().await;
+    let other = fx.worker_on(&process).await;
+    fx.submit_free().await;
+    assert_eq!(fx.claim_in(scope(), me, 1).await.peers, 1, "with one that has come");
+    assert_eq!(fx.claim_in(scope(), WorkerId::new(), 1).await.peers, 2, "not registered itself");
+    process.retire_worker(other).await.expect("retire answers");
+    assert_eq!(fx.claim_in(scope(), me, 1).await.peers, 0, "alone again");
+}

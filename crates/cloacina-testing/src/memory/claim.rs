@@ -42,6 +42,7 @@ impl State {
         Claims {
             executions: given.into_iter().filter_map(|id| self.snapshot(id)).collect(),
             next_due: found.next.map(|due| (due - now).to_std().unwrap_or(Duration::ZERO)),
+            peers: self.peers(request.worker),
         }
     }
 

@@ -19,8 +19,13 @@ impl State {
         let now = self.now();
         let Some(worker) = self.workers.get_mut(&beat.worker) else { return Pulse::Buried };
         worker.expires_at = later(now, beat.lease_ttl);
-        let peers = self.workers.keys().filter(|id| **id != beat.worker).count();
-        Pulse::Alive { peers: u32::try_from(peers).unwrap_or(u32::MAX) }
+        Pulse::Alive { peers: self.peers(beat.worker) }
+    }
+
+    /// How many other workers are registered.
+    pub(super) fn peers(&self, worker: WorkerId) -> u32 {
+        let peers = self.workers.keys().filter(|id| **id != worker).count();
+        u32::try_from(peers).unwrap_or(u32::MAX)
     }
 
     pub(super) fn retire_worker(&mut self, worker: WorkerId) {
