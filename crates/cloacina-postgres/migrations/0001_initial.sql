@@ -31,7 +31,7 @@ WHERE owner IS NOT NULL AND finished_at IS NULL;
 -- What may be claimed, in the order of its claims.
 CREATE INDEX executions_unowned
 ON {schema}.executions (workflow, version, due_at, id)
-WHERE owner IS NULL AND finished_at IS NULL;
+WHERE owner IS NULL AND status IN ('pending', 'running');
 
 CREATE INDEX executions_finished
 ON {schema}.executions (finished_at)

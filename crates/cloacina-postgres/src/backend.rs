@@ -22,8 +22,9 @@ use crate::open;
 use crate::read;
 use crate::wake::{self, Session};
 
-/// The time between the two looks that prove a death: a living worker whose session was cut has taken its lock back by then.
-const SECOND_LOOK: Duration = Duration::from_millis(300);
+/// The time between the two looks that prove a death: a living worker whose session was cut has told by then that its lock
+/// proves nothing, or has taken it back.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// A store in one schema of a PostgreSQL database.
 ///
@@ -101,7 +102,7 @@ impl Backend for PostgresBackend {
         let key = match known {
             Some(key) => Some(key),
             // The lock before the row: a row without its lock would look like a death.
-            None => self.session.hold().await,
+            None => self.session.hold(worker.id).await,
         };
         if let Some(key) = key {
             self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id, key);

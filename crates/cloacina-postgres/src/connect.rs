@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::PostgresBackend;
 use crate::schema::SchemaName;
+use crate::sessions::Sessions;
 
 /// How to open a schema.
 ///
@@ -29,13 +30,19 @@ pub struct PostgresOptions {
     pub(crate) connect: PgConnectOptions,
     pub(crate) schema: SchemaName,
     pub(crate) pool_size: u32,
+    /// What the address says of sessions; nothing in most cases.
+    pub(crate) sessions: Option<Sessions>,
     /// Whether sessions lose their settings before each use, as they may behind a pooler.
     pub(crate) forgetful: bool,
 }
 
 impl PostgresOptions {
     /// Reads an address such as `postgresql://user:password@host:5432/database?sslmode=verify-full`. The schema is
-    /// `public`, and there are 10 connections.
+    /// `public`, and there are 10 connections. What the address leaves out is taken from the variables `PGHOST`, `PGPORT`, `PGUSER`,
+    /// `PGPASSWORD`, `PGDATABASE` and `PGSSLMODE`, and from `~/.pgpass`.
+    ///
+    /// `?statement-cache-capacity=0` says that a pooler shares its sessions; otherwise that is found out, unless several
+    /// poolers share the address.
     ///
     /// # Errors
     ///
@@ -48,7 +55,9 @@ impl PostgresOptions {
                     // A pooler may refuse settings at the start of a session.
                     let connect = connect.extra_float_digits(None);
                     let schema = SchemaName::public();
-                    return Ok(Self { connect, schema, pool_size: 10, forgetful: false });
+                    let shared = url.contains("statement-cache-capacity=0");
+                    let sessions = shared.then_some(Sessions::Shared);
+                    return Ok(Self { connect, schema, pool_size: 10, sessions, forgetful: false });
                 }
                 // Not the error's own text, which may hold a part of the address.
                 Err(_) => "the address of the database is malformed, expected \

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, SqlStr};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::error::Context as _;
+use crate::error::{Context as _, not_begun};
 use crate::queries::Queries;
 
 /// What an operation on a connection returns.
@@ -29,6 +29,9 @@ const SHORTEST: Duration = Duration::from_secs(2);
 /// How long to wait for a whole transaction that reads. The server gives each statement a little less.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long connections may take to close.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Begins a transaction that writes. What it needs of the session it sets itself, to its own end: the session may be shared
 /// with others by a pooler, and a role may have other defaults.
 ///
@@ -38,6 +41,7 @@ pub(crate) fn begin(longest: Duration) -> SqlStr {
     let sql = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
          SET LOCAL enable_seqscan = off; \
+         SET LOCAL jit = off; \
          SET LOCAL synchronous_commit = on; \
          SET LOCAL lock_timeout = {locked}; \
          SET LOCAL statement_timeout = {longest}; \
@@ -53,6 +57,7 @@ pub(crate) fn begin(longest: Duration) -> SqlStr {
 const BEGIN_READ: &str = "\
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
     SET LOCAL enable_seqscan = off; \
+    SET LOCAL jit = off; \
     SET LOCAL statement_timeout = '50s'; \
     SET LOCAL timezone = 'UTC'; \
     SELECT clock_timestamp() AS now";
@@ -190,8 +195,10 @@ impl Connections {
     pub(crate) async fn close(&self) {
         self.tracker.close();
         self.tracker.wait().await;
-        self.vital.close().await;
-        self.pool.close().await;
+        for pool in [&self.vital, &self.pool] {
+            // A connection that has fallen silent does not take its leave.
+            let _ = tokio::time::timeout(FAREWELL, pool.close()).await;
+        }
     }
 }
 
@@ -216,7 +223,7 @@ where
 {
     let now = match start(connection, begin).await {
         Ok(now) => now,
-        Err(error) => return (Err(error).during(what), Session::Unknown),
+        Err(error) => return (Err(not_begun(what, error)), Session::Unknown),
     };
     let result = operation(&mut *connection, queries, Clock::new(now)).await;
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };

@@ -34,14 +34,12 @@ fn by_state(code: &str, reason: String, source: BoxError) -> BackendError {
     match code {
         // Out of disk space or memory.
         "53100" | "53200" => BackendError::Full { reason, source },
-        // Permissions, wrong passwords, unknown databases, and a server that only reads.
-        "42501" | "28000" | "28P01" | "3D000" | "3F000" | "25006" => {
-            BackendError::Refused { reason, source }
-        }
+        // Permissions, wrong passwords and unknown databases.
+        "42501" | "28000" | "28P01" | "3D000" | "3F000" => BackendError::Refused { reason, source },
         // A table that is not there any more: somebody dropped it.
         "42P01" => BackendError::Refused { reason, source },
         _ => match code.get(..2) {
-            // Connections, transactions that got into each other's way, resources, an operator's intervention, the
+            // Connections, a server that only reads for now, transactions that got into each other's way, resources, an operator's intervention, the
             // server's own troubles, limits on time and locks.
             Some("08" | "25" | "40" | "53" | "55" | "57" | "58") => {
                 BackendError::Unavailable { reason, source }
@@ -73,13 +71,32 @@ impl<T> Context<T> for Result<T, serde_json::Error> {
     }
 }
 
-/// Tells whether something could not be made because somebody else made it at the same time: a unique violation in the
-/// catalog, or a duplicate schema or table.
-pub(crate) fn is_lost_race(error: &BackendError) -> bool {
+/// Tells whether something could not be made because it is there: a unique violation in the catalog, a duplicate schema,
+/// table or column.
+pub(crate) fn is_there_already(error: &BackendError) -> bool {
+    has_state(error, &["23505", "42P06", "42P07", "42701"])
+}
+
+/// Tells whether the role lacks a right.
+pub(crate) fn is_forbidden(error: &BackendError) -> bool {
+    has_state(error, &["42501"])
+}
+
+fn has_state(error: &BackendError, states: &[&str]) -> bool {
     let source = std::error::Error::source(error);
     let driver = source.and_then(|source| source.downcast_ref::<sqlx::Error>());
     let code = driver.and_then(|error| error.as_database_error()).and_then(|error| error.code());
-    code.is_some_and(|code| matches!(&*code, "23505" | "42P06" | "42P07"))
+    code.is_some_and(|code| states.contains(&&*code))
+}
+
+/// The server does not begin transactions, as one that is being replaced: whatever it says, it may later.
+pub(crate) fn not_begun(what: &str, error: sqlx::Error) -> BackendError {
+    match translate(what, error) {
+        BackendError::Rejected { reason, source } | BackendError::Refused { reason, source } => {
+            BackendError::Unavailable { reason, source }
+        }
+        error => error,
+    }
 }
 
 /// Refuses a store.

@@ -4,7 +4,7 @@ use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor as _, Row as _};
 
-use crate::error::{Context as _, is_lost_race, refused};
+use crate::error::{Context as _, is_forbidden, is_there_already, refused};
 use crate::queries::render;
 use crate::schema::SchemaName;
 
@@ -15,6 +15,13 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_progress.sql"),
 ];
+
+/// What it needs of the session it sets itself: a role may have other defaults.
+const BEGIN: &str = "\
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL lock_timeout = '60s'; \
+    SET LOCAL statement_timeout = '10min'; \
+    SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 const WHAT: &str = "bring the schema up to date";
 
@@ -35,20 +42,21 @@ pub(crate) async fn migrate(
 ) -> Result<(), BackendError> {
     let mut races = 0;
     loop {
-        connection.execute("BEGIN; SET LOCAL lock_timeout = '60s'").await.during(WHAT)?;
+        connection.execute(BEGIN).await.during(WHAT)?;
         let applied = apply(connection, schema).await;
         let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = connection.execute(end).await.during(WHAT).map(drop);
         match applied {
             // Somebody else has made the schema or its ledger meanwhile.
-            Err(error) if is_lost_race(&error) && races < RACES => races += 1,
+            Err(error) if is_there_already(&error) && races < RACES => races += 1,
             applied => return applied.and(ended),
         }
     }
 }
 
 async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
-    match seen(connection, schema).await? {
+    let seen = seen(connection, schema).await?;
+    match seen {
         Some(VERSION) => return Ok(()),
         Some(_) => {}
         None => create(connection, schema).await?,
@@ -56,12 +64,13 @@ async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(),
     // A lock that only those get who may write to this schema: tenants of one database neither wait for each other nor can
     // they hold each other up.
     let lock = "LOCK TABLE {schema}.cloacina_migrations IN SHARE ROW EXCLUSIVE MODE";
-    sqlx::raw_sql(render(lock, schema)).execute(&mut *connection).await.during(WHAT)?;
-    let seen = seen(connection, schema).await?.unwrap_or_default();
+    let locked = sqlx::raw_sql(render(lock, schema)).execute(&mut *connection).await.during(WHAT);
+    locked.map_err(|error| explain(schema, seen.unwrap_or_default(), error))?;
+    let seen = self::seen(connection, schema).await?.unwrap_or_default();
     for (place, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
         let sql = sqlx::raw_sql(render(migration, schema));
         let migrated = sql.execute(&mut *connection).await.during(WHAT);
-        migrated.map_err(|error| contradicts(schema, place, error))?;
+        migrated.map_err(|error| explain(schema, place, error))?;
         let version = i32::try_from(place + 1).unwrap_or(i32::MAX);
         let insert =
             render("INSERT INTO {schema}.cloacina_migrations (version) VALUES ($1)", schema);
@@ -75,15 +84,21 @@ async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(),
     Ok(())
 }
 
-/// Explains why a migration found in place what it was to make: nobody else can have made it, under the ledger's lock.
-fn contradicts(schema: &SchemaName, seen: usize, error: BackendError) -> BackendError {
-    if !is_lost_race(&error) {
-        return error;
-    }
+/// Explains why a migration is not possible: it found in place what it was to make, which nobody else can have made under
+/// the ledger's lock, or the role may not.
+fn explain(schema: &SchemaName, seen: usize, error: BackendError) -> BackendError {
     let name = schema.as_str();
-    refused(format!(
-        "the ledger of schema `{name}` says version {seen}, its tables say otherwise ({error}): it was left untouched"
-    ))
+    let why = if is_there_already(&error) {
+        format!("the ledger of schema `{name}` says version {seen}, its tables say otherwise")
+    } else if is_forbidden(&error) {
+        format!(
+            "schema `{name}` has version {seen} and this program needs version {VERSION}: its owner has to bring it up to \
+             date, this role may not"
+        )
+    } else {
+        return error;
+    };
+    refused(format!("{why} ({error}): it was left untouched"))
 }
 
 /// Makes the schema, unless it is there, and its ledger. A schema that holds another program's tables is left alone.
@@ -102,13 +117,17 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
         let create = render("CREATE SCHEMA {schema}", schema);
         sqlx::raw_sql(create).execute(&mut *connection).await.during(what)?;
     }
-    // Not what somebody else has made of it since this looked: that comes with a ledger.
+    // Not what somebody else has made of it since this looked, which comes with a ledger, and not what belongs to an
+    // extension.
     let others = "\
         SELECT c.relname::text FROM pg_class AS c \
         JOIN pg_namespace AS n ON n.oid = c.relnamespace \
         WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (\
             SELECT 1 FROM pg_class AS l \
             WHERE l.relnamespace = n.oid AND l.relname = 'cloacina_migrations'\
+        ) AND NOT EXISTS (\
+            SELECT 1 FROM pg_depend AS d \
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'\
         ) \
         ORDER BY 1 LIMIT 1";
     let found = sqlx::query(others)

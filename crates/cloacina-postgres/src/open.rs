@@ -34,12 +34,24 @@ async fn open_with(
     first: &mut PgConnection,
 ) -> Result<(Arc<Connections>, Session), BackendError> {
     migrate::migrate(first, &options.schema).await?;
-    let mut second = connect(&options.connect).await?;
-    let sessions = sessions::find_out(&mut second, first).await;
-    let _ = second.close_hard().await;
+    let sessions = match options.sessions {
+        Some(sessions) => Ok(sessions),
+        None => {
+            let mut second = connect(&options.connect).await?;
+            let found = sessions::find_out(&mut second, first).await;
+            let _ = second.close_hard().await;
+            found
+        }
+    };
     let sessions = sessions?;
+    let queries = Queries::new(&options.schema, sessions);
+    let (pool, vital) = (pool(options, options.pool_size, PATIENCE), pool(options, 1, PATIENCE));
+    let connections = Connections::new(pool, vital, queries);
     let session = match sessions {
-        Sessions::Own => Session::open(pool(options, 1), wake::channel(&options.schema)),
+        Sessions::Own => {
+            let own = self::pool(options, 1, wake::CONNECTING);
+            Session::open(own, Arc::clone(&connections), wake::channel(&options.schema))
+        }
         Sessions::Shared => {
             tracing::info!(
                 schema = options.schema.as_str(),
@@ -49,9 +61,7 @@ async fn open_with(
             Session::none()
         }
     };
-    let queries = Queries::new(&options.schema, sessions);
-    let (pool, vital) = (pool(options, options.pool_size), pool(options, 1));
-    Ok((Connections::new(pool, vital, queries), session))
+    Ok((connections, session))
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
@@ -66,12 +76,12 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendErro
 }
 
 /// The one place that makes pools. A connection goes back without a transaction, whatever its user did.
-fn pool(options: &PostgresOptions, size: u32) -> PgPool {
+fn pool(options: &PostgresOptions, size: u32, patience: Duration) -> PgPool {
     let forgetful = options.forgetful;
     PgPoolOptions::new()
         .max_connections(size)
         .min_connections(0)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(patience)
         .before_acquire(move |connection, _| {
             Box::pin(async move {
                 if forgetful {

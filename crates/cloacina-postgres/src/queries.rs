@@ -92,8 +92,10 @@ statements! {
     workers_lock = "workers/lock";
     workers_lock_suspect = "workers/lock_suspect";
     workers_peers = "workers/peers";
+    workers_prove = "workers/prove";
     workers_register = "workers/register";
     workers_renew = "workers/renew";
+    workers_unprove = "workers/unprove";
     workflows_define = "workflows/define";
     workflows_structure = "workflows/structure";
 }

@@ -24,11 +24,21 @@ pub(crate) enum Sessions {
 /// look, unless other clients come in between.
 const LOOKS: usize = 10;
 
-/// How long a connection may wait while another one has a transaction: longer than that, it waits for its session.
+/// How long the looks may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Compares the sessions of two connections, of which one has a transaction meanwhile. Neither is to be used afterwards.
+///
+/// Two poolers at one address are not found out if each gets one of the connections.
 pub(crate) async fn find_out(
+    idle: &mut PgConnection,
+    busy: &mut PgConnection,
+) -> Result<Sessions, BackendError> {
+    // One that waits is waiting for the session that the other one has.
+    tokio::time::timeout(PATIENCE, compare(idle, busy)).await.unwrap_or(Ok(Sessions::Shared))
+}
+
+async fn compare(
     idle: &mut PgConnection,
     busy: &mut PgConnection,
 ) -> Result<Sessions, BackendError> {
@@ -37,11 +47,8 @@ pub(crate) async fn find_out(
     for _ in 0..LOOKS {
         busy.execute("BEGIN").await.during(what)?;
         let other = self::session(busy).await.during(what)?;
-        let meanwhile = tokio::time::timeout(PATIENCE, self::session(idle)).await;
+        let meanwhile = self::session(idle).await.during(what)?;
         busy.execute("ROLLBACK").await.during(what)?;
-        // It waits for the session that the other one has.
-        let Ok(meanwhile) = meanwhile else { return Ok(Sessions::Shared) };
-        let meanwhile = meanwhile.during(what)?;
         // A pooler may give it what the other one has just given back.
         let afterwards = self::session(idle).await.during(what)?;
         if other == session || [meanwhile, afterwards] != [session; 2] {

@@ -1,8 +1,9 @@
 //! The session on which a handle hears from others, and whose locks prove to them that its workers live.
 //!
 //! PostgreSQL drops a session's advisory locks when the session ends, also when its process was killed. So whoever can take a
-//! worker's lock knows that the worker's session has ended. A session may also end under a living worker; then it is opened
-//! again at once and takes its locks back, which is why a death is proved by two looks some time apart.
+//! worker's lock knows that the worker's session has ended. A session may also end under a living worker. Then the worker says
+//! on another connection that its lock proves nothing for now, and takes the lock back on a new session: a death is proved by
+//! two looks some time apart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +15,17 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connections::{Connections, FAREWELL};
 use crate::error::Context as _;
 use crate::queries::Queries;
 use crate::schema::SchemaName;
 
 /// The wait before a lost session is opened again, and the longest one if that fails.
-const FIRST_WAIT: Duration = Duration::from_millis(20);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// How long to try to connect before beginning again. The waits between a pool's own tries grow with it.
+pub(crate) const CONNECTING: Duration = Duration::from_secs(1);
 
 /// How long a worker waits for its lock. Without it, its lease is what others go by.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,8 +54,8 @@ impl Drop for Own {
 
 #[derive(Debug)]
 enum Order {
-    /// Take a lock and keep it.
-    Hold(i64, oneshot::Sender<()>),
+    /// Take a lock for a worker and keep it.
+    Hold(WorkerId, i64, oneshot::Sender<()>),
     LetGo(i64),
 }
 
@@ -61,12 +66,13 @@ pub(crate) fn channel(schema: &SchemaName) -> String {
 
 impl Session {
     /// Opens the session, on a pool of one connection.
-    pub(crate) fn open(pool: PgPool, channel: String) -> Self {
+    pub(crate) fn open(pool: PgPool, connections: Arc<Connections>, channel: String) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
         let changed = Arc::new(Notify::new());
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let keeper = Keeper {
             pool: pool.clone(),
+            connections,
             channel,
             inbox,
             changed: Arc::clone(&changed),
@@ -88,13 +94,13 @@ impl Session {
     }
 
     /// Takes a lock for a worker and returns its key; none if the session cannot be had now.
-    pub(crate) async fn hold(&self) -> Option<i64> {
+    pub(crate) async fn hold(&self, worker: WorkerId) -> Option<i64> {
         let own = self.0.as_ref()?;
         // Random, so that nobody guesses it and holds it for somebody else.
         let (high, low) = WorkerId::new().as_uuid().as_u64_pair();
         let key = (high ^ low).cast_signed();
         let (held, taken) = oneshot::channel();
-        own.orders.send(Order::Hold(key, held)).ok()?;
+        own.orders.send(Order::Hold(worker, key, held)).ok()?;
         match tokio::time::timeout(PATIENCE, taken).await {
             Ok(Ok(())) => Some(key),
             _ => {
@@ -126,17 +132,19 @@ impl Session {
         own.stop.cancel();
         own.tracker.close();
         own.tracker.wait().await;
-        own.pool.close().await;
+        // A connection that has fallen silent does not take its leave.
+        let _ = tokio::time::timeout(FAREWELL, own.pool.close()).await;
     }
 }
 
 /// Keeps the session open.
 struct Keeper {
     pool: PgPool,
+    connections: Arc<Connections>,
     channel: String,
     inbox: mpsc::UnboundedReceiver<Order>,
     changed: Arc<Notify>,
-    held: Vec<i64>,
+    held: Vec<(WorkerId, i64)>,
 }
 
 impl Keeper {
@@ -151,24 +159,57 @@ impl Keeper {
                     if let Err(error) = self.serve(listener).await {
                         tracing::warn!(%error, "the session for news was lost");
                     }
+                    self.unprove().await;
                 }
                 Err(BackendError::Closed) => return,
-                Err(error) => tracing::warn!(%error, "no session for news"),
+                Err(error) => tracing::debug!(%error, "no session for news yet"),
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
 
+    /// Opens a session and takes the locks.
     async fn connect(&mut self) -> Result<PgListener, BackendError> {
         let what = "open a session for news";
         let mut listener = PgListener::connect_with(&self.pool).await.during(what)?;
         listener.eager_reconnect(false);
-        for &key in &self.held {
+        for &(_, key) in &self.held {
             lock(&mut listener, key).await?;
         }
         listener.listen(&self.channel).await.during(what)?;
+        for &(worker, key) in &self.held {
+            let proved = self.connections.vital(
+                "prove that a worker lives",
+                move |connection, queries, _| {
+                    Box::pin(async move {
+                        let query = queries.workers_prove.query().bind(*worker.as_uuid()).bind(key);
+                        query
+                            .execute(connection)
+                            .await
+                            .during("prove that a worker lives")
+                            .map(drop)
+                    })
+                },
+            );
+            proved.await?;
+        }
         Ok(listener)
+    }
+
+    /// Says that the locks prove nothing for now. If there is no way to say it, a death is what it looks like.
+    async fn unprove(&self) {
+        let workers: Vec<_> = self.held.iter().map(|(worker, _)| *worker.as_uuid()).collect();
+        if workers.is_empty() {
+            return;
+        }
+        let said = self.connections.vital("withdraw a proof", move |connection, queries, _| {
+            Box::pin(async move {
+                let query = queries.workers_unprove.query().bind(workers);
+                query.execute(connection).await.during("withdraw a proof").map(drop)
+            })
+        });
+        let _ = tokio::time::timeout(CONNECTING, said).await;
     }
 
     /// Hears and obeys until the session is lost.
@@ -177,14 +218,14 @@ impl Keeper {
         loop {
             tokio::select! {
                 order = self.inbox.recv() => match order {
-                    Some(Order::Hold(key, held)) => {
-                        self.held.push(key);
+                    Some(Order::Hold(worker, key, held)) => {
+                        self.held.push((worker, key));
                         lock(&mut listener, key).await?;
                         // One who stopped waiting lets go of it.
                         let _ = held.send(());
                     }
                     Some(Order::LetGo(key)) => {
-                        self.held.retain(|&other| other != key);
+                        self.held.retain(|&(_, other)| other != key);
                         let query = sqlx::query("SELECT pg_advisory_unlock($1)").bind(key);
                         query.execute(&mut listener).await.during("let go of a lock")?;
                     }

@@ -101,76 +101,65 @@ async fn run(
     kill: CancellationToken,
 ) {
     let mut waiting = Vec::new();
+    let (mut most, mut wait) = (BATCH_MAX, RETRY_FIRST);
     loop {
-        tokio::select! {
-            biased;
-            () = kill.cancelled() => return,
-            count = inbox.recv_many(&mut waiting, BATCH_MAX) => {
-                if count == 0 {
-                    return;
+        if !gather(&mut inbox, &mut waiting, &kill).await {
+            return;
+        }
+        let later = waiting.split_off(fitting(waiting.iter().map(Item::size), most));
+        let items = std::mem::replace(&mut waiting, later);
+        match write(&*backend, &items).await {
+            Ok(verdicts) => {
+                answer(items, &verdicts);
+                (most, wait) = ((most * 2).min(BATCH_MAX), RETRY_FIRST);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
+                // It may have been too much for the time that a statement has.
+                most = (items.len() / 2).max(1);
+                waiting = refuse_submits(items.into_iter().chain(waiting).collect(), error);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
+                    () = kill.cancelled() => return,
                 }
             }
-        }
-        while !waiting.is_empty() {
-            let later = waiting.split_off(fitting(waiting.iter().map(Item::size)));
-            let items = std::mem::replace(&mut waiting, later);
-            commit(&*backend, &mut inbox, items, &kill).await;
-            if kill.is_cancelled() {
-                return;
-            }
+            Err(error) => commit_apart(&*backend, items, error).await,
         }
     }
 }
 
+/// Takes in what has come, and waits for something if nothing is there; false if nothing is to be done any more.
+async fn gather(
+    inbox: &mut mpsc::UnboundedReceiver<Item>,
+    waiting: &mut Vec<Item>,
+    kill: &CancellationToken,
+) -> bool {
+    if kill.is_cancelled() {
+        return false;
+    }
+    if waiting.is_empty() {
+        return tokio::select! {
+            biased;
+            () = kill.cancelled() => false,
+            count = inbox.recv_many(waiting, BATCH_MAX) => count > 0,
+        };
+    }
+    while waiting.len() < BATCH_MAX
+        && let Ok(item) = inbox.try_recv()
+    {
+        waiting.push(item);
+    }
+    true
+}
+
 /// Tells how many of the next items, by their sizes, travel in one transaction: one at least.
-fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+fn fitting(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
     let mut bytes: usize = 0;
     let fits = |size: &usize| {
         bytes = bytes.saturating_add(*size);
         bytes <= BATCH_BYTES
     };
-    sizes.take_while(fits).count().max(1)
-}
-
-/// Commits the items, sending again what failed for a passing reason, with what came meanwhile.
-async fn commit(
-    backend: &dyn Backend,
-    inbox: &mut mpsc::UnboundedReceiver<Item>,
-    mut items: Vec<Item>,
-    kill: &CancellationToken,
-) {
-    let mut wait = RETRY_FIRST;
-    loop {
-        let error = match write(backend, &items).await {
-            Ok(verdicts) => return answer(items, &verdicts),
-            Err(error) => error,
-        };
-        if !error.is_transient() {
-            return commit_apart(backend, items, error).await;
-        }
-        tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
-        // Room does not come back by waiting a little; a store that is away may.
-        let patience = match error {
-            BackendError::Full { .. } => Duration::ZERO,
-            _ => SUBMIT_PATIENCE,
-        };
-        items = refuse_submits(items, &Arc::new(error), patience);
-        if items.is_empty() {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
-            () = kill.cancelled() => return,
-        }
-        let mut bytes: usize = items.iter().map(Item::size).sum();
-        while items.len() < BATCH_MAX
-            && bytes < BATCH_BYTES
-            && let Ok(item) = inbox.try_recv()
-        {
-            bytes += item.size();
-            items.push(item);
-        }
-    }
+    sizes.take(most).take_while(fits).count().max(1)
 }
 
 /// Finds out which item the store refuses, and commits the others.
@@ -235,12 +224,17 @@ fn answer(items: Vec<Item>, verdicts: &BatchVerdicts) {
     }
 }
 
-/// Refuses the submits that have waited longer than that; the rest goes on.
-fn refuse_submits(items: Vec<Item>, error: &Arc<BackendError>, patience: Duration) -> Vec<Item> {
+/// Refuses the submits that have waited too long; the rest goes on.
+fn refuse_submits(items: Vec<Item>, error: BackendError) -> Vec<Item> {
+    // Room does not come back by waiting a little; a store that is away may.
+    let patience = match error {
+        BackendError::Full { .. } => Duration::ZERO,
+        _ => SUBMIT_PATIENCE,
+    };
     let (refused, kept) = items
         .into_iter()
         .partition(|item| matches!(item, Item::Submit(_, since, _) if since.elapsed() >= patience));
-    refuse(refused, error);
+    refuse(refused, &Arc::new(error));
     kept
 }
 

@@ -67,8 +67,10 @@ impl ExecutionState {
             kind: EventKind::ConflictingWrites,
             task: Some(second.clone()),
             detail: format!(
-                "tasks `{first}` and `{second}` run concurrently and set key `{key}` to different values; \
-                 that of `{second}` counts"
+                "tasks `{first}` and `{second}` run concurrently and set key `{}` to different values; that \
+                 of `{second}` counts",
+                // A key may hold what not every store takes in a text.
+                key.escape_debug()
             ),
         }
     }

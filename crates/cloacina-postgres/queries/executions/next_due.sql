@@ -4,12 +4,11 @@ SELECT min(
         FROM {schema}.executions AS e
         WHERE
             e.owner IS NULL
-            AND e.finished_at IS NULL
             AND e.workflow = k.value ->> 0
             AND e.version = k.value ->> 1
             AND e.due_at > $2
             AND e.status IN ('pending', 'running')
-        ORDER BY e.due_at
+        ORDER BY e.due_at, e.id
         LIMIT 1
     )
 ) AS due_at

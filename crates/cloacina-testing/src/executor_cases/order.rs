@@ -180,3 +180,15 @@ pub async fn concurrent_writes_go_by_the_order_of_declaration(fx: &ExecutorFixtu
         assert!(detail.contains(name), "the event names {name}: {detail}");
     }
 }
+
+/// Catches an event that the store refuses, and with it the end of the execution, for what a key holds.
+pub async fn concurrent_writes_of_an_odd_key_are_told(fx: &ExecutorFixture) {
+    let key = "nul \0 and 'quotes'";
+    let tasks = [setting("first", key, json!(1)), setting("second", key, json!(2))];
+    let process = fx.process([workflow("w", tasks)]).await;
+    let result = process.run("w").await;
+    assert_eq!(result.status, PipelineStatus::Completed, "{result:?}");
+    assert_eq!(result.final_context.get(key), Some(&json!(2)), "the later in order wins");
+    let kind = cloacina_core::backend::EventKind::ConflictingWrites;
+    assert_eq!(fx.events_of(result.execution_id, kind).await.len(), 1, "one conflict, one event");
+}

@@ -42,6 +42,7 @@ macro_rules! for_each_executor_case {
             a_fan_out_of_fifty_meets_in_one,
             a_task_sees_what_its_ancestors_left,
             concurrent_writes_go_by_the_order_of_declaration,
+            concurrent_writes_of_an_odd_key_are_told,
             a_panic_fails_its_task_only,
             a_panic_is_retried_by_the_policy,
             a_panic_without_a_text_is_a_failure_too,

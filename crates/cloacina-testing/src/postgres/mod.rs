@@ -13,8 +13,8 @@ mod supervised;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use cloacina_core::WorkerId;
 
@@ -29,6 +29,8 @@ const URL: &str = "CLOACINA_TEST_POSTGRES_URL";
 /// Runs the server until standard input ends, which it does with the test process, however that ends.
 const SUPERVISOR: &str = r#"
 set -u
+# Whoever would hear that it is ready may be gone; the server has to be stopped all the same.
+trap '' PIPE
 bin=$1 dir=$2 options=$3
 fail() { cat "$dir"/*.log >&2; rm -rf "$dir"; exit 1; }
 "$bin/initdb" -D "$dir/data" -U postgres -A scram-sha-256 --pwfile="$dir/password" --no-sync \
@@ -115,7 +117,8 @@ pub fn server() -> &'static Server {
 #[must_use]
 pub fn schema_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    static RUN: LazyLock<String> = LazyLock::new(|| WorkerId::new().as_uuid().simple().to_string());
+    format!("t_{}_{}", &RUN[..12], COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Server {

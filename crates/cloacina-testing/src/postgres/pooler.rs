@@ -10,6 +10,7 @@ const WHAT: &str = "PgBouncer";
 /// Runs PgBouncer until standard input ends. It listens once it says so in its log.
 const SUPERVISOR: &str = r#"
 set -u
+trap '' PIPE
 bin=$1 dir=$2
 "$bin" "$dir/pgbouncer.ini" >"$dir/output.log" 2>&1 &
 pid=$!
