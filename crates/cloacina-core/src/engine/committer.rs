@@ -244,12 +244,10 @@ mod tests {
 
     #[test]
     fn a_batch_ends_before_it_is_too_large_for_a_statement() {
-        assert_eq!(fitting([10, 20, 30].into_iter()), 3);
-        assert_eq!(fitting([BATCH_BYTES - 1, 1, 1].into_iter()), 2);
-        assert_eq!(
-            fitting([usize::MAX, usize::MAX].into_iter()),
-            1,
-            "what is too large goes alone"
-        );
+        assert_eq!(fitting([10, 20, 30].into_iter(), 4), 3);
+        assert_eq!(fitting([10, 20, 30].into_iter(), 2), 2);
+        assert_eq!(fitting([BATCH_BYTES - 1, 1, 1].into_iter(), 4), 2);
+        let alone = fitting([usize::MAX, usize::MAX].into_iter(), 4);
+        assert_eq!(alone, 1, "what is too large goes alone");
     }
 }
