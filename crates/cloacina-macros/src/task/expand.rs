@@ -51,9 +51,14 @@ fn implementation(
     let doc =
         format!("Stands for the task [`{name}`](fn@{name}) in `dependencies` and in `workflow!`.");
     let dependencies = dependencies(name, task);
+    // What is wrong with the type as a type of others, such as that it is private, is said where it stands.
     let output = match &task.signature.returns {
-        Returns::Unit | Returns::Result(None) => quote!(()),
-        Returns::Value(ty) | Returns::Result(Some(ty)) => quote!(#ty),
+        Returns::Unit | Returns::Result(None) => quote!(
+            type Output = ();
+        ),
+        Returns::Value(ty) | Returns::Result(Some(ty)) => {
+            quote_spanned!(ty.span()=> type Output = #ty;)
+        }
     };
     let rule_tasks = task.trigger_rules.map(Rule::tasks).unwrap_or_default();
     quote! {
@@ -68,7 +73,7 @@ fn implementation(
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloacina_core::TaskDefinition for #name {
-            type Output = #output;
+            #output
 
             const ID: &'static str = #id;
 
@@ -110,7 +115,8 @@ fn build(function: &Function, task: &Task<'_>) -> TokenStream {
     let meta = quote!(<Self as ::cloacina_core::TaskDefinition>::META);
     let mut built = constructor(function, task);
     if !task.dependencies.is_empty() || !task.signature.values().is_empty() {
-        built.extend(quote!(.depends_on(#meta.dependencies.iter().copied())));
+        built
+            .extend(quote!(.depends_on(::core::iter::Iterator::copied(#meta.dependencies.iter()))));
     }
     if let Some(retry) = &task.retry {
         let policy = policy(retry);

@@ -194,8 +194,7 @@ fn dependencies_are_paths_or_ids() {
     let expected =
         format!("dependencies:&[{},\"an-id\",{},{}]", id("extract"), id("a::b"), id("::c::d"));
     assert!(output.contains(&expected), "{output}");
-    let call =
-        ".depends_on(<Selfas::cloacina_core::TaskDefinition>::META.dependencies.iter().copied())";
+    let call = ".depends_on(::core::iter::Iterator::copied(<Selfas::cloacina_core::TaskDefinition>::META.dependencies.iter()))";
     assert!(output.contains(call), "{output}");
 }
 

@@ -1,0 +1,18 @@
+//! Whoever can name a task can name what it returns.
+
+use cloacina_core::task;
+
+#[derive(serde::Serialize)]
+struct Private;
+
+#[task]
+pub async fn extract() -> Private {
+    Private
+}
+
+#[task]
+pub async fn load() -> Result<Private, std::io::Error> {
+    Ok(Private)
+}
+
+fn main() {}
