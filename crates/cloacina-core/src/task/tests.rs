@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{IntoTaskOutput, Task, TaskError};
+use super::{Body, IntoTaskOutput, Task, TaskError};
+use crate::backend::JsonText;
 use crate::retry::LONGEST_WAIT;
 
 #[derive(Debug, thiserror::Error)]
@@ -86,8 +87,16 @@ fn what_a_task_declares_that_it_needs_goes_with_its_body() {
         task.inputs[0].check(&json!({})).unwrap_err().to_string().split(',').next(),
         Some("invalid type: map")
     );
+    let task = task.takes_output::<Option<u8>>("b");
+    let needs = |output: &str| task.outputs[0].check(Some(&JsonText::new(output)));
+    assert!(task.outputs[0].check(None).is_ok() && needs("7").is_ok());
+    assert!(needs("\"x\"").unwrap_err().to_string().starts_with("invalid type: string"));
     let stub = task.retry(crate::RetryPolicy::new(3)).depends_on(["b"]).replace_body(|_, _| ());
-    assert_eq!((stub.states.len(), stub.inputs.len(), stub.dependencies.len()), (0, 0, 1));
+    assert_eq!((stub.states.len(), stub.inputs.len(), stub.outputs.len()), (0, 0, 0));
+    assert_eq!(stub.dependencies.len(), 1);
+    assert!(matches!(stub.body, Body::Blocking(_)), "it runs where its own body did");
+    let stub = Task::new("a", |_, _| Box::pin(async {})).replace_body(|_, _| ());
+    assert!(matches!(stub.body, Body::Async(_)), "it runs where its own body did");
 }
 
 #[test]
