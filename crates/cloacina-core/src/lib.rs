@@ -46,8 +46,8 @@ pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows
 pub mod __private {
     pub use crate::dag::{Check, count_dependencies};
     pub use crate::task::expanded::{
-        IsNoResult, Returned, asynchronous, blocking, joined, joined_len, result, value,
+        ContextArgument, Fallible, IntoTaskError, IsNoResult, Returned, Returns, asynchronous,
+        blocking, joined, joined_len, result, returned, value,
     };
     pub use inventory;
-    pub use serde_json::Value;
 }

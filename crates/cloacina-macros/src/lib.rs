@@ -58,7 +58,9 @@ use proc_macro::TokenStream;
 /// | `State<T>` | what `builder().state(..)` was given of that type |
 /// | `TaskContext` | execution, workflow, tenant, attempt, deadline, cancellation, and a way to report progress |
 ///
-/// **It returns** nothing, a value, or a `Result` with a value, of a type that serde can write; `Output` reads it back.
+/// **It returns** nothing, a value, or a `Result` with a value, under whatever name, of a type that serde can write; `Output` reads
+/// it back. It is stored as JSON, which has neither infinite numbers nor `NaN`: they become `null`, and a task that takes them as
+/// `f64` fails.
 /// The error is a `TaskError` or what turns into one: any `std::error::Error` that may cross threads, a text, an
 /// `anyhow::Error`. The type is as visible as the function: a `pub` task returns a `pub` type.
 ///
@@ -164,7 +166,7 @@ use proc_macro::TokenStream;
 /// - On one dependency, named by its path or by its id in quotes: `task_success(extract)`, `task_failed("extract")`,
 ///   `task_skipped(extract)`.
 /// - On a value of the context: `context_value("key", operator, literal)` with `equals`, `not_equals`, `greater_than`,
-///   `less_than`, `contains` or `not_contains`, and `context_value("key", exists)` or `not_exists` without a literal.
+///   `less_than` (numbers or texts), `contains` or `not_contains`, and `context_value("key", exists)` or `not_exists` without a literal.
 ///   Literals are texts in quotes, whole numbers of 64 bits, numbers with a fraction, `true` and `false`.
 /// - `all(…)`, `any(…)` and `none(…)` join any of these, to any depth.
 ///

@@ -1,5 +1,7 @@
 //! Whoever can name a task can name what it returns.
 
+#![allow(private_interfaces)]
+
 use cloacina_core::task;
 
 #[derive(serde::Serialize)]
