@@ -1,6 +1,7 @@
 //! Tests of tasks and their errors.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -27,6 +28,8 @@ fn an_error_keeps_its_causes() {
     assert_eq!(message(&["cannot load"]), "cannot load");
     assert_eq!(message(&["cannot load", "no file", "denied"]), "cannot load: no file: denied");
     assert_eq!(message(&["cannot load: no file", "no file"]), "cannot load: no file");
+    assert_eq!(message(&["no file", "no file"]), "no file");
+    assert_eq!(message(&["status 500", "500", "0"]), "status 500: 500: 0", "they only look alike");
 }
 
 #[test]
@@ -50,6 +53,15 @@ fn an_error_gives_back_what_it_was_made_of() {
     assert!(wrapped.downcast_ref::<std::io::Error>().is_some());
     assert!(error.downcast_ref::<std::fmt::Error>().is_none());
     assert!(TaskError::new(layers(&["outer"])).downcast_ref::<Layer>().is_none());
+}
+
+#[test]
+fn an_error_becomes_one_like_others() {
+    let error = TaskError::from(layers(&["outer", "inner"])).into_error();
+    assert_eq!(error.to_string(), "outer");
+    assert_eq!(error.source().unwrap().to_string(), "inner");
+    let error = TaskError::new("a text").into_error();
+    assert_eq!((error.to_string().as_str(), error.source().is_none()), ("a text", true));
 }
 
 #[test]
