@@ -1,6 +1,7 @@
 //! The shape of a workflow: checks, order, neighbours. Pure and without bodies.
 
 mod check;
+mod index;
 mod message;
 mod nearest;
 pub(crate) mod text;
@@ -11,9 +12,10 @@ use std::fmt;
 
 use crate::TaskId;
 
-pub use check::Check;
 pub(crate) use check::Node;
 use check::Scratch;
+pub use check::{Check, count_dependencies};
+use index::Key;
 use message::Fault;
 
 /// What is wrong with a workflow.
@@ -147,8 +149,7 @@ impl Dag {
         for node in nodes {
             check_name("task id", node.id)?;
         }
-        let sorted = sound(workflow, nodes)?;
-        let parents = nodes.iter().map(|node| parents_of(node, nodes, &sorted)).collect::<Vec<_>>();
+        let parents = sound(workflow, nodes)?;
         Ok(Self::from_order(topological_order(&parents), &parents))
     }
 
@@ -195,20 +196,39 @@ pub(crate) fn to_ordinal(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// Checks the nodes, and returns their places sorted by id.
-fn sound(workflow: &str, nodes: &[Node<'_>]) -> Result<Vec<u32>, WorkflowError> {
+/// Checks the nodes, and returns the places of the tasks on which each depends, in the order of the declaration, each once.
+fn sound(workflow: &str, nodes: &[Node<'_>]) -> Result<Vec<Vec<usize>>, WorkflowError> {
     let room = || vec![0; nodes.len()];
-    let (mut sorted, mut next, mut path) = (room(), room(), room());
+    let (mut begin, mut next, mut path) = (room(), room(), room());
+    let mut keys = vec![Key::NONE; nodes.len()];
+    let mut found = vec![0; nodes.iter().map(|node| node.dependencies.len()).sum()];
     let mut problems = vec![None; nodes.len()];
-    let mut scratch = Scratch { sorted: &mut sorted, next: &mut next, path: &mut path };
+    let mut scratch = Scratch {
+        keys: &mut keys,
+        begin: &mut begin,
+        found: &mut found,
+        next: &mut next,
+        path: &mut path,
+    };
     let cycle_len = check::find_problems(nodes, &mut problems, &mut scratch);
     let Some((node, problem)) =
         nodes.iter().zip(problems).find_map(|(node, problem)| Some((node, problem?)))
     else {
-        return Ok(sorted);
+        return Ok(parents(nodes, &found));
     };
     let cycle: Vec<&str> = path[..cycle_len].iter().map(|&at| nodes[at as usize].id).collect();
     Err(error(workflow.to_owned(), check::fault(problem, node, nodes, &cycle)))
+}
+
+/// Splits the places of all dependencies by task, each once.
+fn parents(nodes: &[Node<'_>], mut found: &[u32]) -> Vec<Vec<usize>> {
+    let parents = nodes.iter().map(|node| {
+        let (own, rest) = found.split_at(node.dependencies.len());
+        found = rest;
+        let mut seen = HashSet::with_capacity(own.len());
+        own.iter().map(|&place| place as usize).filter(|&place| seen.insert(place)).collect()
+    });
+    parents.collect()
 }
 
 fn error(workflow: String, fault: Fault<'_>) -> WorkflowError {
@@ -231,13 +251,6 @@ fn error(workflow: String, fault: Fault<'_>) -> WorkflowError {
             WorkflowError::Cycle { workflow, cycle }
         }
     }
-}
-
-/// Returns the places of the tasks that a node depends on, in the order of the declaration, each once.
-fn parents_of(node: &Node<'_>, nodes: &[Node<'_>], sorted: &[u32]) -> Vec<usize> {
-    let mut seen = HashSet::with_capacity(node.dependencies.len());
-    let places = node.dependencies.iter().filter_map(|id| check::find(nodes, sorted, id));
-    places.filter(|&place| seen.insert(place)).collect()
 }
 
 /// Orders a graph without cycles: Kahn's algorithm with a heap, so that of several tasks that could come next the first declared does

@@ -15,7 +15,7 @@ use crate::{
 #[non_exhaustive]
 pub enum ExecutorError {
     /// No workflow of that name is registered.
-    #[error("workflow `{name}` is not known here, known are: {}", list(known))]
+    #[error("workflow `{name}` is not known here, known are: {}", known_or_hint(known))]
     UnknownWorkflow {
         /// The name that was asked for.
         name: String,
@@ -136,9 +136,11 @@ impl ExecutorError {
     }
 }
 
-fn list(names: &[String]) -> String {
+/// Lists names; if there are none, tells the reason that is hardest to find.
+fn known_or_hint(names: &[String]) -> String {
     if names.is_empty() {
-        return "none".to_owned();
+        let text = "none (those of a library crate are known if the program names it: `use my_workflows as _;`)";
+        return text.to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -44,10 +44,10 @@ pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows
 /// What generated code names. No part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::dag::Check;
+    pub use crate::dag::{Check, count_dependencies};
     pub use crate::task::expanded::{
-        IsNoResult, Returned, asynchronous, blocking, joined, joined_len, result, value,
+        ContextArgument, Fallible, IntoTaskError, IsNoResult, Returned, Returns, asynchronous,
+        blocking, joined, joined_len, result, returned, value,
     };
     pub use inventory;
-    pub use serde_json::Value;
 }

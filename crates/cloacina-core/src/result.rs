@@ -45,7 +45,7 @@ pub struct TaskResult {
     pub task_id: TaskId,
     /// Its state.
     pub status: TaskState,
-    /// How many attempts were made.
+    /// How many attempts were made, one that runs included.
     pub attempts: u32,
     /// When its last attempt began.
     pub start_time: Option<DateTime<Utc>>,
@@ -183,10 +183,11 @@ fn unended(id: &TaskId, snapshot: &ExecutionSnapshot) -> TaskResult {
         (_, Some(_)) => TaskState::Running,
         (_, None) => TaskState::Pending,
     };
+    let made = failed.clone().count() + running.iter().count();
     TaskResult {
         task_id: id.clone(),
         status,
-        attempts: failed.clone().count().try_into().unwrap_or(u32::MAX),
+        attempts: made.try_into().unwrap_or(u32::MAX),
         start_time: running.map(|attempt| attempt.started_at),
         end_time: None,
         duration: None,
@@ -231,3 +232,6 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(
 pub(crate) fn between(start: DateTime<Utc>, end: DateTime<Utc>) -> Duration {
     (end - start).to_std().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,8 @@ use crate::TaskError;
 pub struct RetryPolicy {
     max_attempts: u32,
     initial_delay: Duration,
-    max_delay: Duration,
+    /// What was set.
+    max_delay: Option<Duration>,
     backoff: Backoff,
     jitter: Jitter,
     max_elapsed: Option<Duration>,
@@ -35,6 +36,8 @@ pub struct RetryPolicy {
 
 /// The longest wait and the longest limit, a hundred years: clocks and databases can add it to any instant.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(60);
 
 type RetryPredicate = Arc<dyn Fn(&TaskError) -> bool + Send + Sync>;
 
@@ -75,13 +78,13 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Allows so many attempts in all, the first one counted; 0 counts as 1.
     ///
-    /// The waits are 1 s, 2 s, 4 s and so on, up to 60 s, without jitter.
+    /// The waits are 1 s, 2 s, 4 s and so on, up to 60 s, without jitter, unless set otherwise.
     #[must_use]
     pub fn new(max_attempts: u32) -> Self {
         Self {
             max_attempts: max_attempts.max(1),
             initial_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(60),
+            max_delay: None,
             backoff: Backoff::Exponential { factor: 2.0 },
             jitter: Jitter::None,
             max_elapsed: None,
@@ -96,10 +99,10 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest wait. Default 60 s; also the first wait is cut to it.
+    /// Sets the longest wait; also the first one is cut to it. Default 60 s, or the initial delay if that is longer.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
+        self.max_delay = Some(delay);
         self
     }
 
@@ -143,12 +146,16 @@ impl RetryPolicy {
     /// Computes the wait before retry `retry`, counted from 1. `random` is drawn evenly from 0 to 1.
     #[must_use]
     pub fn delay(&self, retry: u32, random: f64) -> Duration {
-        let wait = self.grown(retry.max(1)).min(self.max_delay);
+        let wait = self.grown(retry.max(1)).min(self.longest());
         match self.jitter {
             Jitter::None => wait,
             Jitter::Full => part(wait, random),
             Jitter::Equal => (wait / 2).saturating_add(part(wait / 2, random)),
         }
+    }
+
+    fn longest(&self) -> Duration {
+        self.max_delay.unwrap_or_else(|| DEFAULT_MAX_DELAY.max(self.initial_delay))
     }
 
     /// The wait before cap and jitter; what does not fit a `Duration` is the longest one.
@@ -203,7 +210,7 @@ impl fmt::Debug for RetryPolicy {
         f.debug_struct("RetryPolicy")
             .field("max_attempts", &self.max_attempts)
             .field("initial_delay", &self.initial_delay)
-            .field("max_delay", &self.max_delay)
+            .field("max_delay", &self.longest())
             .field("backoff", &self.backoff)
             .field("jitter", &self.jitter)
             .field("max_elapsed", &self.max_elapsed)

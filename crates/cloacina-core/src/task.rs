@@ -26,7 +26,7 @@ pub use context::{NotCompleted, TaskContext};
 pub(crate) use context::{Signs, Upstream};
 pub use definition::{TaskDefinition, TaskMeta};
 pub use error::TaskError;
-pub(crate) use needs::{InputNeed, StateNeed, States};
+pub(crate) use needs::{InputNeed, OutputNeed, StateNeed, States};
 pub use output::{IntoTaskOutput, TaskOutput};
 
 /// A future that a task's body returns.
@@ -60,6 +60,7 @@ pub struct Task {
     pub(crate) fingerprint: String,
     pub(crate) states: Vec<StateNeed>,
     pub(crate) inputs: Vec<InputNeed>,
+    pub(crate) outputs: Vec<OutputNeed>,
     pub(crate) body: Body,
 }
 
@@ -116,6 +117,7 @@ impl Task {
             fingerprint: String::new(),
             states: Vec::new(),
             inputs: Vec::new(),
+            outputs: Vec::new(),
             body,
         }
     }
@@ -173,15 +175,33 @@ impl Task {
         self
     }
 
-    /// Puts another body in the place of its own; what that needed is needed no more. All else stays as it is.
+    /// Declares that the body reads what a dependency returned as that type: an execution in which it returned something else,
+    /// under another version of the workflow, is left to a worker that knows that version.
+    #[must_use]
+    pub fn takes_output<T: DeserializeOwned>(mut self, task: impl Into<TaskId>) -> Self {
+        self.outputs.push(OutputNeed::of::<T>(task.into()));
+        self
+    }
+
+    /// Puts another body in the place of its own; what that needed is needed no more. All else stays as it is: the new body
+    /// of an asynchronous task runs where the old one did, so it should not block its thread for long.
     #[must_use]
     pub fn replace_body<R, F>(self, body: F) -> Self
     where
         R: IntoTaskOutput,
         F: Fn(&mut Context, &TaskContext) -> R + Send + Sync + 'static,
     {
-        let body = Self::blocking(self.id.clone(), body).body;
-        Self { body, states: Vec::new(), inputs: Vec::new(), ..self }
+        let body = Arc::new(body);
+        let body = match self.body {
+            Body::Async(_) => Body::Async(Arc::new(move |context, run| {
+                let body = Arc::clone(&body);
+                Box::pin(async move { body(context, run).into_task_output() })
+            })),
+            Body::Blocking(_) => {
+                Body::Blocking(Arc::new(move |context, run| body(context, run).into_task_output()))
+            }
+        };
+        Self { body, states: Vec::new(), inputs: Vec::new(), outputs: Vec::new(), ..self }
     }
 
     /// Asks a function first, at the start of each attempt: `Some` is the attempt's outcome in the body's place, `None`

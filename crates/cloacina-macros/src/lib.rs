@@ -54,13 +54,15 @@ use proc_macro::TokenStream;
 /// | `&mut Context`, `&Context` | the execution's input with the changes of all tasks before it; its own changes are handed on |
 /// | `Input<T>` | the execution's input as a type of one's own; a submit that does not fit is refused |
 /// | `Output<extract>` | what task `extract` returned, which thereby becomes a dependency |
-/// | `Option<Output<extract>>` | the same if `extract` may have failed or been skipped; as `Result<_, NotCompleted>` it tells why |
+/// | `Option<Output<extract>>` | the same if `extract` may have failed or been skipped and the trigger rules, such as `all_done`, let the task run then; as `Result<_, NotCompleted>` it tells why |
 /// | `State<T>` | what `builder().state(..)` was given of that type |
 /// | `TaskContext` | execution, workflow, tenant, attempt, deadline, cancellation, and a way to report progress |
 ///
-/// **It returns** nothing, a value, or a `Result` with a value, of a type that serde can write; `Output` reads it back.
+/// **It returns** nothing, a value, or a `Result` with a value, under whatever name, of a type that serde can write; `Output` reads
+/// it back. It is stored as JSON, which has neither infinite numbers nor `NaN`: they become `null`, and a task that takes them as
+/// `f64` fails.
 /// The error is a `TaskError` or what turns into one: any `std::error::Error` that may cross threads, a text, an
-/// `anyhow::Error`.
+/// `anyhow::Error`. The type is as visible as the function: a `pub` task returns a `pub` type.
 ///
 /// ```
 /// use cloacina_core::{Input, Output, State, TaskContext, TaskError, task};
@@ -110,7 +112,7 @@ use proc_macro::TokenStream;
 /// | `dependencies` | a list of the tasks that end before this one starts: paths of task functions, or ids in quotes | none |
 /// | `retry_attempts` | the number of attempts in all, the first included; at least 1 | 1 |
 /// | `retry_delay_ms` | milliseconds before the second attempt | 1000 |
-/// | `retry_max_delay_ms` | milliseconds that no delay exceeds; at least 1 | 60000 |
+/// | `retry_max_delay_ms` | milliseconds that no delay exceeds; at least 1 | 60000, or `retry_delay_ms` if that is more |
 /// | `retry_backoff` | how delays grow: `"fixed"`, `"linear"` or `"exponential"` | `"exponential"` |
 /// | `retry_factor` | by what exponential delays grow: a number from 1.0 up | 2.0 |
 /// | `retry_jitter` | how delays are spread at random: `"none"`, `"full"` or `"equal"` | `"none"` |
@@ -164,7 +166,7 @@ use proc_macro::TokenStream;
 /// - On one dependency, named by its path or by its id in quotes: `task_success(extract)`, `task_failed("extract")`,
 ///   `task_skipped(extract)`.
 /// - On a value of the context: `context_value("key", operator, literal)` with `equals`, `not_equals`, `greater_than`,
-///   `less_than`, `contains` or `not_contains`, and `context_value("key", exists)` or `not_exists` without a literal.
+///   `less_than` (numbers or texts), `contains` or `not_contains`, and `context_value("key", exists)` or `not_exists` without a literal.
 ///   Literals are texts in quotes, whole numbers of 64 bits, numbers with a fraction, `true` and `false`.
 /// - `all(…)`, `any(…)` and `none(…)` join any of these, to any depth.
 ///
@@ -189,8 +191,13 @@ use proc_macro::TokenStream;
 /// # Fingerprint
 ///
 /// The workflow's version depends on each task's options, signature and body, as they are written: white space,
-/// comments and the commas that formatters add do not matter, nor do the function's visibility and its other
-/// attributes. Code that the function calls is not part of it.
+/// comments, and the commas and semicolons that rustfmt adds do not matter, nor do the function's visibility and its other
+/// attributes. Code that the function calls is not part of it, nor are the types that it names.
+///
+/// Some of what rustfmt does changes it all the same: braces that it adds to or takes from an arm of a `match` or a closure,
+/// doubled parentheses and semicolons that it drops, `use` that it sorts, the `|` before the first pattern of an arm, and
+/// whatever it does inside the brackets of macros other than `vec!`. That makes a new version, under which executions in
+/// flight go on.
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(&options.into(), item.into()).into()
@@ -215,7 +222,9 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # fn main() {}
 /// ```
 ///
-/// Goes where an item goes, in a module or in a function; what it registers is known from the start of the program.
+/// Goes where an item goes, in a module or in a function; what it registers is known from the start of the program. A
+/// library's workflows are part of a program only if that names the crate: where nothing else does, `use my_workflows as _;`
+/// is enough.
 ///
 /// # Keys
 ///

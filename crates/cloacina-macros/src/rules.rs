@@ -143,23 +143,23 @@ fn task_argument(name: &Ident, input: ParseStream<'_>) -> syn::Result<TaskRef> {
     }
 }
 
-/// Reads a text in quotes and the comma behind it.
-fn text_argument(name: &Ident, input: ParseStream<'_>, expected: &str) -> syn::Result<LitStr> {
+/// Reads a key of the context and the comma behind it.
+fn key_argument(name: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     if !input.peek(LitStr) {
-        return Err(syn::Error::new(keyed::value_span(name, input), expected));
+        let text = format!("`{name}` takes a key in quotes, an operator and mostly a literal");
+        return Err(syn::Error::new(keyed::value_span(name, input), text));
     }
-    let text: LitStr = input.parse()?;
-    if text.value().is_empty() {
-        return Err(syn::Error::new(text.span(), expected));
+    let key: LitStr = input.parse()?;
+    if key.value().is_empty() {
+        return Err(syn::Error::new(key.span(), format!("the key of `{name}` is empty")));
     }
     keyed::comma(input)?;
-    Ok(text)
+    Ok(key)
 }
 
 /// Reads `"key", operator` and, where the operator compares, `, literal`.
 fn context_value(name: &Ident, input: ParseStream<'_>) -> syn::Result<Rule> {
-    let expected = format!("`{name}` takes a key in quotes, an operator and mostly a literal");
-    let key = text_argument(name, input, &expected)?;
+    let key = key_argument(name, input)?;
     let operators = OPERATORS.map(|(operator, _)| operator);
     if !input.peek(Ident::peek_any) {
         let span = keyed::value_span(name, input);
@@ -184,7 +184,13 @@ fn context_value(name: &Ident, input: ParseStream<'_>) -> syn::Result<Rule> {
             Err(syn::Error::new(operator.span(), text))
         }
         (false, false) => {
+            let span = input.span();
             let literal = literal(input)?;
+            let is_order = matches!(*variant, "GreaterThan" | "LessThan");
+            if is_order && matches!(literal, Literal::Bool(_)) {
+                let text = format!("`{operator}` compares with a number or a text in quotes");
+                return Err(syn::Error::new(span, text));
+            }
             keyed::comma(input)?;
             Ok(Rule::Value(key, variant, Some(literal)))
         }
@@ -272,7 +278,7 @@ impl ToTokens for Rule {
                 let operator = name(operator);
                 let literal = match literal {
                     Some(literal) => quote! {
-                        ::core::option::Option::Some(::cloacina_core::__private::Value::from(#literal))
+                        ::core::option::Option::Some(::core::convert::From::from(#literal))
                     },
                     None => quote!(::core::option::Option::None),
                 };

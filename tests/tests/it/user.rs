@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 /// Where the README's `Cargo.toml` looks for the crates.
 const CHECKOUT: &str = "../cloacina/";
 
-/// Two programs and a library. Built once and rarely changed: what would only make later builds faster is left out.
+/// Three programs and a library. Built once and rarely changed: what would only make later builds faster is left out.
 const WORKSPACE: &str = r#"
 [workspace]
 resolver = "3"
-members = ["readme", "orders", "steps"]
+members = ["readme", "orders", "steps", "bare"]
 
 [profile.dev]
 debug = false
@@ -26,6 +26,15 @@ const STEPS: &str = r#"
 [dependencies]
 cloacina-core = { path = "../cloacina/crates/cloacina-core" }
 serde_json = "1"
+"#;
+
+/// Neither serde nor its JSON; a library that only its workflows are wanted of.
+const BARE: &str = r#"
+[dependencies]
+cloacina-core = { path = "../cloacina/crates/cloacina-core" }
+cloacina-sqlite = { path = "../cloacina/crates/cloacina-sqlite" }
+steps = { path = "../steps" }
+tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 "#;
 
 static USER: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -41,7 +50,12 @@ static USER: LazyLock<PathBuf> = LazyLock::new(|| {
         ("Cargo.toml", package("steps", STEPS)),
         ("src/lib.rs", include_str!("../user/steps.rs").to_owned()),
     ];
-    for (name, files) in [("readme", readme), ("orders", orders), ("steps", steps)] {
+    let bare = [
+        ("Cargo.toml", package("bare", BARE)),
+        ("src/main.rs", include_str!("../user/bare.rs").to_owned()),
+    ];
+    for (name, files) in [("readme", readme), ("orders", orders), ("steps", steps), ("bare", bare)]
+    {
         fs::create_dir_all(folder.join(name).join("src")).unwrap();
         for (file, text) in files {
             fs::write(folder.join(name).join(file), text).unwrap();
@@ -119,4 +133,10 @@ orders: completed, total Some(Number(42))
 stock: completed, counted Some(Number(3))
 ";
     assert_eq!(run("orders"), expected);
+}
+
+#[test]
+fn core_a_back_end_and_tokio_are_all_that_a_program_needs() {
+    let expected = "known: [\"count\", \"stock\"]\ncompleted: Some(Number(7)) after 2 attempts\n";
+    assert_eq!(run("bare"), expected);
 }

@@ -1,12 +1,12 @@
 //! The rules that a DAG keeps, in constant functions: `workflow!` asks them while it is compiled, `Workflow::builder` when
 //! it is called.
 //!
-//! Constant functions have neither a heap nor hash maps. So tasks are found by a binary search among their sorted
-//! places, and whatever is written goes into slices of the caller's.
+//! Constant functions have no heap, so whatever is written goes into slices of the caller's. rustc interprets them, so each
+//! step counts: `crates/cloacina-macros/tests/cost.sh` measures what a workflow costs.
 
+use super::index::{self, Key, find, is_same_id};
 use super::message::{self, Fault, Text};
-use super::nearest::nearest;
-use super::text;
+use super::nearest::{Guesses, MOST_NAMES};
 use crate::TaskMeta;
 
 /// A task as the checks see it.
@@ -31,10 +31,14 @@ pub(crate) enum Problem {
     Cycle,
 }
 
-/// Room for the search: one number a task in each.
+/// Room for the checks.
 pub(crate) struct Scratch<'a> {
-    /// The places of the tasks, sorted by id.
-    pub(crate) sorted: &'a mut [u32],
+    /// For each task its key.
+    pub(crate) keys: &'a mut [Key],
+    /// For each task where its dependencies begin in `found`.
+    pub(crate) begin: &'a mut [u32],
+    /// For each dependency of each task, in the order of the declaration, the place of that task.
+    pub(crate) found: &'a mut [u32],
     /// For each task which of its dependencies comes next, counted from 1; 0 before it is visited.
     pub(crate) next: &'a mut [u32],
     /// For each task the last one found to depend on it, counted from 1. Later the way from the task where the search
@@ -47,19 +51,37 @@ const DONE: u32 = u32::MAX;
 
 /// Notes for each task what is wrong with it, and returns how many of the tasks in `path` form a cycle.
 ///
-/// A cycle is looked for once all else is well: a depth-first search along the dependencies, with a stack of its own.
-#[allow(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 tasks")]
-pub(crate) const fn find_problems(
-    nodes: &[Node<'_>],
+/// Of very many unknown dependencies only the first are noted. A cycle is looked for once all else is well: a depth-first
+/// search along the dependencies, with a stack of its own.
+pub(crate) const fn find_problems<'a>(
+    nodes: &[Node<'a>],
     problems: &mut [Option<Problem>],
     scratch: &mut Scratch<'_>,
 ) -> usize {
-    sort(nodes, scratch.sorted);
-    let mut sound = true;
-    let mut place = 0;
+    index::fill(nodes, scratch.keys);
+    let mut sound = !find_duplicates(nodes, scratch.keys, problems);
+    let mut guesses = Guesses::new();
+    let (mut place, mut end, mut unknown) = (0, 0, 0);
     while place < nodes.len() {
-        problems[place] = problem(nodes, scratch.sorted, scratch.path, place);
-        sound = sound && problems[place].is_none();
+        scratch.begin[place] = end;
+        #[allow(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 edges")]
+        let len = nodes[place].dependencies.len() as u32;
+        end += len;
+        if problems[place].is_none()
+            && let Some(problem) = problem(nodes, scratch, place)
+        {
+            sound = false;
+            problems[place] = match problem {
+                Problem::UnknownDependency { .. } if unknown == MOST_NAMES => None,
+                Problem::UnknownDependency { dependency, .. } => {
+                    unknown += 1;
+                    let name = nodes[place].dependencies[dependency];
+                    let nearest = guesses.guess(name, place, nodes);
+                    Some(Problem::UnknownDependency { dependency, nearest })
+                }
+                other => Some(other),
+            };
+        }
         place += 1;
     }
     let mut root = 0;
@@ -76,98 +98,45 @@ pub(crate) const fn find_problems(
     0
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 tasks")]
-const fn problem(
+/// Notes the tasks whose id a task before them has: among the sorted keys, each such group has its first task in front.
+const fn find_duplicates(
     nodes: &[Node<'_>],
-    sorted: &[u32],
-    dependents: &mut [u32],
-    place: usize,
-) -> Option<Problem> {
-    let Node { id, dependencies, rule_tasks } = nodes[place];
-    if let Some(first) = find(nodes, sorted, id)
-        && first < place
-    {
-        return Some(Problem::Duplicate);
+    keys: &[Key],
+    problems: &mut [Option<Problem>],
+) -> bool {
+    let (mut found, mut at) = (false, 1);
+    while at < keys.len() {
+        if is_same_id(nodes, keys[at - 1], keys[at]) {
+            problems[keys[at].place()] = Some(Problem::Duplicate);
+            found = true;
+        }
+        at += 1;
     }
+    found
+}
+
+/// Looks up what a task names.
+#[allow(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 tasks")]
+const fn problem(nodes: &[Node<'_>], scratch: &mut Scratch<'_>, place: usize) -> Option<Problem> {
+    let Node { dependencies, rule_tasks, .. } = nodes[place];
+    let begin = scratch.begin[place] as usize;
     let mut at = 0;
     while at < dependencies.len() {
-        let Some(dependency) = find(nodes, sorted, dependencies[at]) else {
-            let nearest = nearest(dependencies[at], place, nodes);
-            return Some(Problem::UnknownDependency { dependency: at, nearest });
+        let Some(dependency) = find(nodes, scratch.keys, dependencies[at]) else {
+            return Some(Problem::UnknownDependency { dependency: at, nearest: None });
         };
-        dependents[dependency] = place as u32 + 1;
+        scratch.found[begin + at] = dependency as u32;
+        scratch.path[dependency] = place as u32 + 1;
         at += 1;
     }
     at = 0;
     while at < rule_tasks.len() {
-        match find(nodes, sorted, rule_tasks[at]) {
-            Some(named) if dependents[named] == place as u32 + 1 => at += 1,
+        match find(nodes, scratch.keys, rule_tasks[at]) {
+            Some(named) if scratch.path[named] == place as u32 + 1 => at += 1,
             _ => return Some(Problem::RuleNamesStranger { named: at }),
         }
     }
     None
-}
-
-/// Finds the place of the first task of that id.
-pub(crate) const fn find(nodes: &[Node<'_>], sorted: &[u32], id: &str) -> Option<usize> {
-    let (mut low, mut high) = (0, sorted.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        if text::is_less(nodes[sorted[middle] as usize].id, id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if low == sorted.len() {
-        return None;
-    }
-    let place = sorted[low] as usize;
-    if text::is_same(nodes[place].id, id) { Some(place) } else { None }
-}
-
-/// Sorts the places of the tasks by id, those of one id by place: heapsort
-/// (J. W. J. Williams, "Algorithm 232: Heapsort", CACM 7(6), 1964).
-#[allow(clippy::cast_possible_truncation, reason = "there are fewer than 2^32 tasks")]
-const fn sort(nodes: &[Node<'_>], places: &mut [u32]) {
-    let mut place = 0;
-    while place < places.len() {
-        places[place] = place as u32;
-        place += 1;
-    }
-    let mut root = places.len() / 2;
-    while root > 0 {
-        root -= 1;
-        sift_down(nodes, places, root, places.len());
-    }
-    let mut end = places.len();
-    while end > 1 {
-        end -= 1;
-        places.swap(0, end);
-        sift_down(nodes, places, 0, end);
-    }
-}
-
-const fn sift_down(nodes: &[Node<'_>], places: &mut [u32], mut root: usize, end: usize) {
-    loop {
-        let mut child = 2 * root + 1;
-        if child >= end {
-            return;
-        }
-        if child + 1 < end && goes_before(nodes, places[child], places[child + 1]) {
-            child += 1;
-        }
-        if !goes_before(nodes, places[root], places[child]) {
-            return;
-        }
-        places.swap(root, child);
-        root = child;
-    }
-}
-
-const fn goes_before(nodes: &[Node<'_>], left: u32, right: u32) -> bool {
-    let (one, other) = (nodes[left as usize].id, nodes[right as usize].id);
-    text::is_less(one, other) || (left < right && text::is_same(one, other))
 }
 
 /// Searches what a task depends on, and returns the length of the cycle that is found first; it is in `path` then.
@@ -185,15 +154,13 @@ const fn cycle_from(root: usize, nodes: &[Node<'_>], scratch: &mut Scratch<'_>) 
             continue;
         }
         scratch.next[place] += 1;
-        let Some(parent) = find(nodes, scratch.sorted, nodes[place].dependencies[at]) else {
-            continue;
-        };
-        if scratch.next[parent] == 0 {
-            scratch.next[parent] = 1;
-            scratch.path[depth] = parent as u32;
+        let parent = scratch.found[scratch.begin[place] as usize + at];
+        if scratch.next[parent as usize] == 0 {
+            scratch.next[parent as usize] = 1;
+            scratch.path[depth] = parent;
             depth += 1;
-        } else if scratch.next[parent] != DONE {
-            return arrange(scratch.path, depth, parent as u32);
+        } else if scratch.next[parent as usize] != DONE {
+            return arrange(scratch.path, depth, parent);
         }
     }
     0
@@ -253,9 +220,20 @@ pub(crate) const fn fault<'a>(
     }
 }
 
-/// What `workflow!` makes of its tasks while it is compiled.
+/// Counts the dependencies of all tasks, for [`Check`].
+#[must_use]
+pub const fn count_dependencies(tasks: &[TaskMeta]) -> usize {
+    let (mut count, mut place) = (0, 0);
+    while place < tasks.len() {
+        count += tasks[place].dependencies.len();
+        place += 1;
+    }
+    count
+}
+
+/// What `workflow!` makes of its `N` tasks and their `E` dependencies while it is compiled.
 #[derive(Debug)]
-pub struct Check<const N: usize> {
+pub struct Check<const N: usize, const E: usize> {
     workflow: &'static str,
     nodes: [Node<'static>; N],
     problems: [Option<Problem>; N],
@@ -264,10 +242,10 @@ pub struct Check<const N: usize> {
     cycle_len: usize,
 }
 
-impl<const N: usize> Check<N> {
+impl<const N: usize, const E: usize> Check<N, E> {
     /// Checks the tasks of a workflow.
     #[must_use]
-    pub const fn new(workflow: &'static str, tasks: [TaskMeta; N]) -> Self {
+    pub const fn new(workflow: &'static str, tasks: &[TaskMeta; N]) -> Self {
         let mut nodes = [Node { id: "", dependencies: &[], rule_tasks: &[] }; N];
         let mut place = 0;
         while place < N {
@@ -275,9 +253,15 @@ impl<const N: usize> Check<N> {
             nodes[place] = Node { id, dependencies, rule_tasks };
             place += 1;
         }
-        let (mut sorted, mut next, mut path) = ([0; N], [0; N], [0; N]);
+        let (mut begin, mut next, mut path) = ([0; N], [0; N], [0; N]);
         let mut problems = [None; N];
-        let mut scratch = Scratch { sorted: &mut sorted, next: &mut next, path: &mut path };
+        let mut scratch = Scratch {
+            keys: &mut [Key::NONE; N],
+            begin: &mut begin,
+            found: &mut [0; E],
+            next: &mut next,
+            path: &mut path,
+        };
         let cycle_len = find_problems(&nodes, &mut problems, &mut scratch);
         let mut cycle = [""; N];
         let mut at = 0;

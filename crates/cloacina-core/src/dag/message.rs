@@ -43,6 +43,7 @@ pub(crate) const fn text(workflow: &str, fault: &Fault<'_>) -> Text {
             text.push_all(&["the trigger rules of task `", task, "` name `", named]);
             text.push_all(&["`, which is not among its dependencies in workflow `", workflow, "`"]);
         }
+        Fault::Cycle { cycle: [task] } => text.push_all(&["task `", task, "` depends on itself"]),
         Fault::Cycle { cycle } => {
             text.push_all(&["workflow `", workflow, "` has a cycle: "]);
             let mut at = 0;

@@ -1,12 +1,13 @@
 //! Tests of the DAG.
 
+mod names;
+
 use std::collections::HashSet;
 
 use proptest::prelude::*;
 
 use super::message::{self, Fault};
-use super::nearest::edit_distance;
-use super::{Check, Dag, Node, WorkflowError, check_name};
+use super::{Check, Dag, Node, WorkflowError, check_name, count_dependencies};
 use crate::{TaskId, TaskMeta};
 
 /// Builds workflow `w` of tasks with their dependencies, in the order of their declaration.
@@ -39,7 +40,7 @@ fn a_cycle_is_told_as_a_path() {
     let two = error(&[("a", &["b"]), ("b", &["a"])]);
     assert_eq!(two, "workflow `w` has a cycle: a -> b -> a");
     assert_eq!(error(&[("b", &["a"]), ("a", &["b"])]), "workflow `w` has a cycle: b -> a -> b");
-    assert_eq!(error(&[("a", &["a"])]), "workflow `w` has a cycle: a -> a");
+    assert_eq!(error(&[("a", &["a"])]), "task `a` depends on itself");
     let three: [(&str, &[&str]); 3] = [("a", &["c"]), ("b", &["a"]), ("c", &["b"])];
     assert_eq!(error(&three), "workflow `w` has a cycle: a -> b -> c -> a");
     let other_way: [(&str, &[&str]); 3] = [("a", &["b"]), ("b", &["c"]), ("c", &["a"])];
@@ -110,8 +111,9 @@ fn a_rule_may_ask_about_dependencies_only() {
 }
 
 /// What `workflow!` lets rustc say of these tasks, by place.
-fn compiled<const N: usize>(tasks: [TaskMeta; N]) -> Vec<Option<String>> {
-    let check: &'static Check<N> = Box::leak(Box::new(Check::new("w", tasks)));
+fn compiled<const N: usize, const E: usize>(tasks: [TaskMeta; N]) -> Vec<Option<String>> {
+    assert_eq!(count_dependencies(&tasks), E);
+    let check: &'static Check<N, E> = Box::leak(Box::new(Check::new("w", &tasks)));
     let said = |place| {
         let panic = std::panic::catch_unwind(|| check.report(place)).err()?;
         panic.downcast_ref::<String>().cloned()
@@ -125,7 +127,7 @@ fn rustc_says_the_same_of_every_task_at_once() {
         |id, dependencies, rule_tasks| TaskMeta { id, dependencies, rule_tasks, fingerprint: "" };
     let some = |text: &str| Some(text.to_owned());
     let sound = [meta("a", &[], &[]), meta("b", &["a"], &["a"])];
-    assert_eq!(compiled(sound), [None, None]);
+    assert_eq!(compiled::<_, 1>(sound), [None, None]);
     let broken = [
         meta("extract", &[], &[]),
         meta("load", &["extrct"], &[]),
@@ -134,7 +136,7 @@ fn rustc_says_the_same_of_every_task_at_once() {
         meta("free", &[], &[]),
     ];
     assert_eq!(
-        compiled(broken),
+        compiled::<_, 2>(broken),
         [
             None,
             some(
@@ -148,7 +150,10 @@ fn rustc_says_the_same_of_every_task_at_once() {
         ]
     );
     let circle = [meta("x", &["a"], &[]), meta("b", &["a"], &[]), meta("a", &["b"], &[])];
-    assert_eq!(compiled(circle), [None, some("workflow `w` has a cycle: b -> a -> b"), None]);
+    assert_eq!(
+        compiled::<_, 3>(circle),
+        [None, some("workflow `w` has a cycle: b -> a -> b"), None]
+    );
 }
 
 #[test]
@@ -191,16 +196,6 @@ fn the_order_is_topological_and_ties_go_by_declaration() {
     // Of those that could come next it is always the first declared.
     assert_eq!(order, ["c", "a", "b", "m", "z", "k"]);
     assert_eq!(dag.dependencies[5], [0, 1], "in the order of the declaration");
-}
-
-#[test]
-fn distances_between_names() {
-    let cases = [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3)];
-    for (left, right, distance) in cases {
-        assert_eq!(edit_distance(left, right), distance, "{left} {right}");
-        assert_eq!(edit_distance(right, left), distance, "{right} {left}");
-    }
-    assert_eq!(edit_distance("größe", "grösse"), 2, "characters, not bytes");
 }
 
 /// Task `t` of any graph, and the places on which it depends.

@@ -115,7 +115,7 @@ impl Engine {
         Ok(status)
     }
 
-    /// Checks that the completed tasks of an execution fit a workflow as it is now.
+    /// Checks that what an execution has on record fits a workflow as it is now.
     pub(crate) async fn check_fit(
         &self,
         workflow: &Workflow,
@@ -142,6 +142,6 @@ impl Engine {
             return Ok(None);
         }
         let structure = self.backend.definition(key).await?;
-        restore::misfit(workflow, structure.as_ref(), &snapshot.tasks)
+        restore::misfit(workflow, structure.as_ref(), snapshot)
     }
 }

@@ -13,7 +13,7 @@ use crate::context::Changes;
 use crate::result::{between, read};
 use crate::state::{ExecutionState, Outcome, Recorded};
 use crate::workflow::Structure;
-use crate::{BackendError, ExecutorConfig, SkipReason, TaskId, TaskState, Workflow};
+use crate::{BackendError, ExecutorConfig, SkipReason, Task, TaskId, TaskState, Workflow};
 
 /// An execution ready to be driven.
 pub(super) struct TakenUp {
@@ -152,27 +152,66 @@ fn outcome(task: &TaskRecord) -> Result<Outcome, BackendError> {
 }
 
 /// Tells why an execution of another version cannot go on under this one, if it cannot: every completed task must still
-/// exist and depend on the same tasks. `structure` is that of the other version.
+/// exist and depend on the same tasks, and what has not ended must be able to take what is on record. `structure` is that of the
+/// other version.
 pub(super) fn misfit(
     workflow: &Workflow,
     structure: Option<&JsonText>,
-    tasks: &[TaskRecord],
+    snapshot: &ExecutionSnapshot,
 ) -> Result<Option<String>, BackendError> {
     let Some(structure) = structure else {
         return Ok(Some("the structure of its version is not on record".to_owned()));
     };
     let structure = Structure::read(structure)?;
-    let before = structure.dependencies();
-    for record in tasks.iter().filter(|task| task.state == TaskState::Completed) {
+    if let Some(reason) = rewired(workflow, &structure, &snapshot.tasks) {
+        return Ok(Some(reason));
+    }
+    let input: Value = read(snapshot.input.as_str(), "the input")?;
+    let outputs: BTreeMap<&TaskId, Option<&JsonText>> =
+        completed(&snapshot.tasks).map(|record| (&record.task, record.output.as_ref())).collect();
+    let ended: BTreeSet<&TaskId> = snapshot.tasks.iter().map(|record| &record.task).collect();
+    let mut waiting = workflow.tasks().iter().filter(|task| !ended.contains(&task.id));
+    Ok(waiting.find_map(|task| untakeable(task, &input, &outputs)))
+}
+
+fn completed(tasks: &[TaskRecord]) -> impl Iterator<Item = &TaskRecord> {
+    tasks.iter().filter(|record| record.state == TaskState::Completed)
+}
+
+/// Tells which completed task is gone or rests on others now.
+fn rewired(workflow: &Workflow, before: &Structure, tasks: &[TaskRecord]) -> Option<String> {
+    let before = before.dependencies();
+    completed(tasks).find_map(|record| {
         let id = record.task.as_str();
         let Some(task) = workflow.task(id) else {
-            return Ok(Some(format!("task `{id}` has completed and is no longer in it")));
+            return Some(format!("task `{id}` has completed and is no longer in it"));
         };
         let now: BTreeSet<&TaskId> = task.dependencies.iter().collect();
         let then = before.get(id).map(|ids| ids.iter().collect::<BTreeSet<_>>());
-        if then.is_none_or(|then| then != now) {
-            return Ok(Some(format!("task `{id}` has completed and depends on other tasks now")));
-        }
-    }
-    Ok(None)
+        then.is_none_or(|then| then != now)
+            .then(|| format!("task `{id}` has completed and depends on other tasks now"))
+    })
+}
+
+/// Tells what of the record a task cannot take.
+fn untakeable(
+    task: &Task,
+    input: &Value,
+    outputs: &BTreeMap<&TaskId, Option<&JsonText>>,
+) -> Option<String> {
+    let id = &task.id;
+    let of_input = task.inputs.iter().find_map(|need| {
+        let error = need.check(input).err()?;
+        let ty = need.type_name;
+        Some(format!("its input is not what task `{id}` takes as `{ty}`: {error}"))
+    });
+    of_input.or_else(|| {
+        task.outputs.iter().find_map(|need| {
+            let error = need.check(*outputs.get(&need.task)?).err()?;
+            let (ty, from) = (need.type_name, &need.task);
+            Some(format!(
+                "what task `{from}` returned is not what task `{id}` takes as `{ty}`: {error}"
+            ))
+        })
+    })
 }

@@ -8,11 +8,11 @@ use super::{PipelineResult, TaskResult};
 /// The longest note, in characters.
 const NOTE_MAX: usize = 100;
 
-const HEADINGS: [&str; 5] = ["task", "state", "attempts", "duration", "note"];
+const HEADINGS: [&str; 5] = ["task", "state", "attempts", "last took", "note"];
 
 impl Display for PipelineResult {
     /// Writes how the execution stands, then a table of its tasks: state, attempts, the duration of the last attempt, and a
-    /// note that says why it failed or was skipped, or how far it has come. Durations are rounded, long notes cut.
+    /// note that says why it failed or was skipped, or how far it has come. Durations are rounded, long notes cut in the middle.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { workflow_name, execution_id, status, .. } = self;
         write!(f, "workflow {}, execution {execution_id}: {status}", line(workflow_name))?;
@@ -20,7 +20,7 @@ impl Display for PipelineResult {
             write!(f, " after {}", rounded(duration))?;
         }
         if let Some(error) = &self.error_message {
-            write!(f, "\n{}", line(error))?;
+            write!(f, "\n{}", one_line(error))?;
         }
         let rows: Vec<_> = self.task_results.iter().map(row).collect();
         let width = |column: usize| {
@@ -50,15 +50,20 @@ fn note(task: &TaskResult) -> String {
     note.map(|note| line(note)).unwrap_or_default()
 }
 
-/// Makes one line of a text, of bounded length.
+/// Makes one line of a text, of bounded length. Both ends stay: an error begins with what was tried and ends with the cause.
 fn line(text: &str) -> String {
-    let mut line: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(NOTE_MAX + 1).collect();
-    if let Some((cut, _)) = line.char_indices().nth(NOTE_MAX) {
-        line.truncate(cut);
-        line.push('…');
+    let line = one_line(text);
+    let count = line.chars().count();
+    if count <= NOTE_MAX {
+        return line;
     }
-    line
+    let (head, tail) = (NOTE_MAX / 2, NOTE_MAX - NOTE_MAX / 2);
+    let kept = line.chars().take(head).chain(['…']);
+    kept.chain(line.chars().skip(count - tail)).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Shows a duration in the unit that suits it.

@@ -48,6 +48,15 @@ fn waits_grow_as_the_backoff_says_up_to_the_cap() {
     assert_eq!(waits(&RetryPolicy::new(9), 8)[7], 60_000);
 }
 
+/// Nobody who asks for a wait of two minutes means one.
+#[test]
+fn the_cap_that_nobody_set_is_no_shorter_than_the_initial_delay() {
+    let policy = RetryPolicy::new(9).initial_delay(seconds(120));
+    assert_eq!(waits(&policy, 3), [120_000, 120_000, 120_000]);
+    assert_eq!(waits(&policy.clone().max_delay(seconds(300)), 3), [120_000, 240_000, 300_000]);
+    assert_eq!(waits(&policy.max_delay(seconds(60)), 2), [60_000, 60_000], "what was set holds");
+}
+
 #[test]
 fn no_wait_stays_no_wait_however_often() {
     for factor in [2.0, 1e300, f64::INFINITY] {
@@ -162,7 +171,7 @@ proptest! {
         policy in any_policy(), retry in prop_oneof![0..50_u32, any::<u32>()], random in any::<f64>(),
     ) {
         let wait = policy.delay(retry, random);
-        prop_assert!(wait <= policy.max_delay, "{wait:?}");
+        prop_assert!(wait <= policy.longest(), "{wait:?}");
     }
 
     #[test]

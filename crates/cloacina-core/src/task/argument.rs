@@ -193,6 +193,10 @@ impl<D: TaskDefinition<Output: fmt::Debug>> fmt::Debug for Output<D> {
 impl<D: TaskDefinition<Output: DeserializeOwned>, By> TaskArgument<By> for Output<D> {
     const DEPENDENCY: Option<&'static str> = Some(D::ID);
 
+    fn declare(task: Task) -> Task {
+        task.takes_output::<D::Output>(D::ID)
+    }
+
     fn take(run: &TaskContext) -> Result<Self, TaskError> {
         run.output(D::ID)?.map(Self).map_err(TaskError::permanent)
     }
@@ -200,6 +204,10 @@ impl<D: TaskDefinition<Output: DeserializeOwned>, By> TaskArgument<By> for Outpu
 
 impl<D: TaskDefinition<Output: DeserializeOwned>, By> TaskArgument<By> for Option<Output<D>> {
     const DEPENDENCY: Option<&'static str> = Some(D::ID);
+
+    fn declare(task: Task) -> Task {
+        task.takes_output::<D::Output>(D::ID)
+    }
 
     fn take(run: &TaskContext) -> Result<Self, TaskError> {
         Ok(run.output(D::ID)?.ok().map(Output))
@@ -210,6 +218,10 @@ impl<D: TaskDefinition<Output: DeserializeOwned>, By> TaskArgument<By>
     for Result<Output<D>, NotCompleted>
 {
     const DEPENDENCY: Option<&'static str> = Some(D::ID);
+
+    fn declare(task: Task) -> Task {
+        task.takes_output::<D::Output>(D::ID)
+    }
 
     fn take(run: &TaskContext) -> Result<Self, TaskError> {
         Ok(run.output(D::ID)?.map(Output))

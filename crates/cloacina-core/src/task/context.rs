@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::needs::as_json;
 use super::{States, TaskError};
 use crate::backend::JsonText;
 use crate::retry::LONGEST_WAIT;
@@ -178,7 +179,7 @@ impl TaskContext {
             return Err(TaskError::permanent(text));
         };
         let text = match &upstream.ended {
-            Ok(output) => output.as_ref().map_or("null", JsonText::as_str),
+            Ok(output) => as_json(output.as_ref()),
             Err(reason) => return Ok(Err(reason.clone())),
         };
         serde_json::from_str(text).map(Ok).map_err(|error| {

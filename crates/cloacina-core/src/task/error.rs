@@ -102,6 +102,32 @@ impl TaskError {
         None
     }
 
+    /// Returns it as an error like others, with its causes: for `?` in a test that calls a task function, and for `anyhow`.
+    ///
+    /// ```
+    /// use cloacina_core::{Context, TaskError, task};
+    /// use serde_json::json;
+    ///
+    /// #[task]
+    /// async fn load(context: &mut Context) -> Result<(), TaskError> {
+    ///     let rows: Vec<i64> = context.get_as("rows")?;
+    ///     Ok(context.insert("total", json!(rows.iter().sum::<i64>()))?)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut context = Context::new();
+    /// context.insert("rows", json!([1, 2]))?;
+    /// load(&mut context).await.map_err(TaskError::into_error)?;
+    /// assert_eq!(context.get("total"), Some(&json!(3)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn into_error(self) -> impl std::error::Error + Send + Sync + 'static {
+        Shared(self.source.unwrap_or_else(|| Source::from(self.message).into()))
+    }
+
     /// Reports whether it is never retried.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
@@ -116,6 +142,22 @@ impl TaskError {
     }
 }
 
+/// An error that clones of a [`TaskError`] share.
+#[derive(Debug)]
+struct Shared(Arc<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Shared {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -123,14 +165,15 @@ impl fmt::Display for TaskError {
 }
 
 impl<E: Into<Source>> From<E> for TaskError {
-    /// Keeps the error, its text and those of its sources, joined by `: `; a text that repeats its source is kept once.
+    /// Keeps the error, its text and those of its sources, joined by `: `; a text that ends with its source's is kept once.
     fn from(error: E) -> Self {
         let error = error.into();
         let mut message = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
             let text = cause.to_string();
-            if !message.ends_with(&text) {
+            let before = message.strip_suffix(&text);
+            if !before.is_some_and(|before| before.is_empty() || before.ends_with(": ")) {
                 message.push_str(": ");
                 message.push_str(&text);
             }

@@ -45,9 +45,101 @@ pub fn value<D: TaskDefinition<Output: Serialize>>(returned: D::Output) -> TaskO
 pub fn result<D, E>(returned: Result<D::Output, E>) -> TaskOutput
 where
     D: TaskDefinition<Output: Serialize>,
-    E: Into<TaskError>,
+    E: IntoTaskError,
 {
-    to_output(&returned.map_err(Into::into)?)
+    to_output(&Fallible::<true>::into_result(returned)?)
+}
+
+/// As [`value`] or [`result`], for a type that may be a `Result` under another name.
+///
+/// # Errors
+///
+/// As those.
+pub fn returned<D, R, const IS_RESULT: bool>(returned: R) -> TaskOutput
+where
+    D: TaskDefinition<Output: Serialize>,
+    R: Fallible<IS_RESULT, Value = D::Output>,
+{
+    to_output(&returned.into_result()?)
+}
+
+/// What a function returned, seen as a `Result` if it is one. The constant says which of the two: that a type is both a `Result`
+/// and any type would be a conflict.
+pub trait Returns<const IS_RESULT: bool> {
+    /// What it returned when all is well.
+    type Value;
+}
+
+impl<T, E> Returns<true> for Result<T, E> {
+    type Value = T;
+}
+
+impl<T> Returns<false> for T {
+    type Value = T;
+}
+
+/// What a function may return.
+pub trait Fallible<const IS_RESULT: bool>: Returns<IS_RESULT> {
+    /// Makes a `Result` of it.
+    ///
+    /// # Errors
+    ///
+    /// The function's own.
+    fn into_result(self) -> Result<Self::Value, TaskError>;
+}
+
+impl<T, E: IntoTaskError> Fallible<true> for Result<T, E> {
+    fn into_result(self) -> Result<T, TaskError> {
+        self.map_err(E::into_task_error)
+    }
+}
+
+impl<T> Fallible<false> for T {
+    fn into_result(self) -> Result<T, TaskError> {
+        Ok(self)
+    }
+}
+
+/// What may be the error of a task: all that turns into a [`TaskError`], under a name for which rustc has a sentence.
+#[diagnostic::on_unimplemented(
+    message = "a task cannot fail with `{Self}`",
+    label = "not an error of a task",
+    note = "the error is `TaskError`, or any `std::error::Error + Send + Sync + 'static`, a text, an `anyhow::Error`; in a box it is \
+            `Box<dyn std::error::Error + Send + Sync>`"
+)]
+pub trait IntoTaskError {
+    /// Turns it into one.
+    fn into_task_error(self) -> TaskError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<TaskError>> IntoTaskError for E {
+    fn into_task_error(self) -> TaskError {
+        self.into()
+    }
+}
+
+/// What function `By` may take by reference.
+#[diagnostic::on_unimplemented(
+    message = "task `{By}` cannot take an argument of type `{Self}`",
+    label = "not an argument of a task",
+    note = "a task takes `&mut Context`, and by value `TaskContext`, `State<T>`, `Input<T>` and `Output<task>`"
+)]
+pub trait ContextArgument<'a, By> {
+    /// Makes the argument of the context.
+    fn borrow(context: &'a mut Context) -> Self;
+}
+
+impl<'a, By> ContextArgument<'a, By> for &'a mut Context {
+    fn borrow(context: &'a mut Context) -> Self {
+        context
+    }
+}
+
+impl<'a, By> ContextArgument<'a, By> for &'a Context {
+    fn borrow(context: &'a mut Context) -> Self {
+        context
+    }
 }
 
 /// Tells at compile time whether a type is a `Result`: the constant of its own goes before the trait's.

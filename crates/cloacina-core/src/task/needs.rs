@@ -8,6 +8,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::TaskId;
+use crate::backend::JsonText;
+
 /// The application's own things, one value a type.
 #[derive(Default, Clone)]
 pub(crate) struct States {
@@ -55,6 +58,31 @@ impl StateNeed {
     pub(crate) fn of<T: 'static>() -> Self {
         Self { type_id: TypeId::of::<T>(), type_name: type_name::<T>() }
     }
+}
+
+/// A type as which a task takes what another returned.
+#[derive(Debug, Clone)]
+pub(crate) struct OutputNeed {
+    pub(crate) task: TaskId,
+    pub(crate) type_name: &'static str,
+    check: fn(&str) -> Result<(), serde_json::Error>,
+}
+
+impl OutputNeed {
+    pub(crate) fn of<T: DeserializeOwned>(task: TaskId) -> Self {
+        let check = |text: &str| serde_json::from_str::<T>(text).map(drop);
+        Self { task, type_name: type_name::<T>(), check }
+    }
+
+    /// Tells why an output, as JSON, is not of the type, if it is not.
+    pub(crate) fn check(&self, output: Option<&JsonText>) -> Result<(), serde_json::Error> {
+        (self.check)(as_json(output))
+    }
+}
+
+/// Returns an output as it was serialised: what is `null` is stored as nothing.
+pub(super) fn as_json(output: Option<&JsonText>) -> &str {
+    output.map_or("null", JsonText::as_str)
 }
 
 /// A type as which a task takes the input.

@@ -1,11 +1,13 @@
 //! Tests of tasks and their errors.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{IntoTaskOutput, Task, TaskError};
+use super::{Body, IntoTaskOutput, Task, TaskError};
+use crate::backend::JsonText;
 use crate::retry::LONGEST_WAIT;
 
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,8 @@ fn an_error_keeps_its_causes() {
     assert_eq!(message(&["cannot load"]), "cannot load");
     assert_eq!(message(&["cannot load", "no file", "denied"]), "cannot load: no file: denied");
     assert_eq!(message(&["cannot load: no file", "no file"]), "cannot load: no file");
+    assert_eq!(message(&["no file", "no file"]), "no file");
+    assert_eq!(message(&["status 500", "500", "0"]), "status 500: 500: 0", "they only look alike");
 }
 
 #[test]
@@ -49,6 +53,15 @@ fn an_error_gives_back_what_it_was_made_of() {
     assert!(wrapped.downcast_ref::<std::io::Error>().is_some());
     assert!(error.downcast_ref::<std::fmt::Error>().is_none());
     assert!(TaskError::new(layers(&["outer"])).downcast_ref::<Layer>().is_none());
+}
+
+#[test]
+fn an_error_becomes_one_like_others() {
+    let error = TaskError::from(layers(&["outer", "inner"])).into_error();
+    assert_eq!(error.to_string(), "outer");
+    assert_eq!(error.source().unwrap().to_string(), "inner");
+    let error = TaskError::new("a text").into_error();
+    assert_eq!((error.to_string().as_str(), error.source().is_none()), ("a text", true));
 }
 
 #[test]
@@ -86,8 +99,16 @@ fn what_a_task_declares_that_it_needs_goes_with_its_body() {
         task.inputs[0].check(&json!({})).unwrap_err().to_string().split(',').next(),
         Some("invalid type: map")
     );
+    let task = task.takes_output::<Option<u8>>("b");
+    let needs = |output: &str| task.outputs[0].check(Some(&JsonText::new(output)));
+    assert!(task.outputs[0].check(None).is_ok() && needs("7").is_ok());
+    assert!(needs("\"x\"").unwrap_err().to_string().starts_with("invalid type: string"));
     let stub = task.retry(crate::RetryPolicy::new(3)).depends_on(["b"]).replace_body(|_, _| ());
-    assert_eq!((stub.states.len(), stub.inputs.len(), stub.dependencies.len()), (0, 0, 1));
+    assert_eq!((stub.states.len(), stub.inputs.len(), stub.outputs.len()), (0, 0, 0));
+    assert_eq!(stub.dependencies.len(), 1);
+    assert!(matches!(stub.body, Body::Blocking(_)), "it runs where its own body did");
+    let stub = Task::new("a", |_, _| Box::pin(async {})).replace_body(|_, _| ());
+    assert!(matches!(stub.body, Body::Async(_)), "it runs where its own body did");
 }
 
 #[test]

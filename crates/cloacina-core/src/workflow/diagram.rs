@@ -27,7 +27,8 @@ impl Workflow {
     /// ```
     #[must_use]
     pub fn to_mermaid(&self) -> String {
-        let title = serde_json::Value::from(self.name());
+        let title: String = self.name().chars().map(shown).collect();
+        let title = serde_json::Value::from(title);
         draw(|text| {
             // A text in JSON is one in YAML.
             write!(text, "---\ntitle: {title}\n---\nflowchart TD\n")?;
@@ -100,21 +101,26 @@ fn mermaid(text: &str) -> String {
             '"' | '#' | '&' | '<' | '>' | '`' | '\\' => {
                 escaped.push_str(&format!("#{};", u32::from(c)));
             }
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
+            c => escaped.push(shown(c)),
         }
     }
     escaped
 }
 
-/// Escapes what means something in a quoted text of Graphviz (<https://graphviz.org/doc/info/lang.html>).
+/// Neither language has a text with control characters.
+fn shown(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
+
+/// Escapes what means something in a quoted text of Graphviz (<https://graphviz.org/doc/info/lang.html>), which also knows the
+/// entities of HTML.
 fn dot(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '"' | '\\' => escaped.extend(['\\', c]),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
+            '&' => escaped.push_str("&amp;"),
+            c => escaped.push(shown(c)),
         }
     }
     escaped

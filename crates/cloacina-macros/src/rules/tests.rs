@@ -61,7 +61,7 @@ fn every_operator_has_its_variant() {
         let value = match alone {
             true => quote!(::core::option::Option::None),
             false => {
-                quote!(::core::option::Option::Some(::cloacina_core::__private::Value::from(5i64)))
+                quote!(::core::option::Option::Some(::core::convert::From::from(5i64)))
             }
         };
         expands_to(
@@ -170,6 +170,11 @@ fn wrong_arguments_are_refused_at_their_token() {
         ("task_failed(\"a\", \"b\")", "\"b\": unexpected argument of `task_failed`"),
         ("task_failed(\"a\" \"b\")", "\"b\": expected `,`"),
         ("context_value()", &format!("context_value: `context_value` {takes}")),
+        ("context_value(\"\", exists)", "\"\": the key of `context_value` is empty"),
+        (
+            "context_value(\"k\", greater_than, true)",
+            "true: `greater_than` compares with a number or a text in quotes",
+        ),
         ("context_value(k, exists)", &format!("k: `context_value` {takes}")),
         ("context_value(\"k\", exists, 5)", "5: `exists` takes no literal"),
         (

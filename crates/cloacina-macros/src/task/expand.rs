@@ -3,18 +3,20 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Ident, ReturnType};
+use syn::{Attribute, FnArg, Ident, ReturnType, Type};
 
 use super::parse::Function;
 use super::signature::{Argument, Returns};
 use super::validate::{Retry, Task};
 use crate::duration;
+use crate::reference::TaskRef;
 use crate::rules::Rule;
 
 /// Expands a task in which no error was found.
 pub(super) fn definition(function: &Function, task: &Task<'_>, fingerprint: &str) -> TokenStream {
     let item = &function.item;
-    let definition = implementation(function, task, fingerprint, &build(function, task));
+    let named = task.trigger_rules.map(Rule::tasks).unwrap_or_default();
+    let definition = implementation(function, task, fingerprint, &named, &build(function, task));
     quote!(#item #definition)
 }
 
@@ -33,7 +35,10 @@ pub(super) fn stub(function: &Function, task: &Task<'_>) -> TokenStream {
     if matches!(sig.inputs.first(), Some(FnArg::Receiver(_))) {
         return item;
     }
-    let definition = implementation(function, task, "", &quote!(::core::unreachable!()));
+    // What the rules name is resolved, but not checked: of what the arguments imply, some may be missing.
+    let named = task.trigger_rules.map(Rule::tasks).unwrap_or_default();
+    let body = quote!(#(let _ = #named;)* ::core::unreachable!());
+    let definition = implementation(function, task, "", &[], &body);
     quote!(#item #definition)
 }
 
@@ -42,6 +47,7 @@ fn implementation(
     function: &Function,
     task: &Task<'_>,
     fingerprint: &str,
+    rule_tasks: &[&TaskRef],
     body: &TokenStream,
 ) -> TokenStream {
     let (vis, name, id) = (&function.vis, &function.sig.ident, &task.id);
@@ -51,26 +57,33 @@ fn implementation(
     let doc =
         format!("Stands for the task [`{name}`](fn@{name}) in `dependencies` and in `workflow!`.");
     let dependencies = dependencies(name, task);
-    let output = match &task.signature.returns {
-        Returns::Unit | Returns::Result(None) => quote!(()),
-        Returns::Value(ty) | Returns::Result(Some(ty)) => quote!(#ty),
+    // What is wrong with the type as a type of others, such as that it is private, is said where it stands.
+    let (span, output) = match &task.signature.returns {
+        Returns::Unit => (name.span(), quote!(())),
+        Returns::Result(ty) => (ty.span(), quote!(#ty)),
+        Returns::Other(ty) => {
+            let is_result = is_result(ty);
+            let returns = quote!(::cloacina_core::__private::Returns<#is_result>);
+            (ty.span(), quote_spanned!(ty.span()=> <#ty as #returns>::Value))
+        }
     };
-    let rule_tasks = task.trigger_rules.map(Rule::tasks).unwrap_or_default();
+    // What is wrong with the type as a type of others, such as that it is private, is said where it stands.
+    let output = quote_spanned!(span=> type Output = #output;);
     quote! {
         #(#cfgs)*
         #(#hidden)*
         #[doc = #doc]
         #[allow(non_camel_case_types)]
-        #[derive(Debug, Clone, Copy)]
+        #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
         #vis struct #name {}
 
         #(#cfgs)*
         #[automatically_derived]
         #[allow(deprecated)]
         impl ::cloacina_core::TaskDefinition for #name {
-            type Output = #output;
+            #output
 
-            const ID: &'static str = #id;
+            const ID: &'static ::core::primitive::str = #id;
 
             const META: ::cloacina_core::TaskMeta = ::cloacina_core::TaskMeta {
                 id: Self::ID,
@@ -110,7 +123,8 @@ fn build(function: &Function, task: &Task<'_>) -> TokenStream {
     let meta = quote!(<Self as ::cloacina_core::TaskDefinition>::META);
     let mut built = constructor(function, task);
     if !task.dependencies.is_empty() || !task.signature.values().is_empty() {
-        built.extend(quote!(.depends_on(#meta.dependencies.iter().copied())));
+        built
+            .extend(quote!(.depends_on(::core::iter::Iterator::copied(#meta.dependencies.iter()))));
     }
     if let Some(retry) = &task.retry {
         let policy = policy(retry);
@@ -138,21 +152,22 @@ fn constructor(function: &Function, task: &Task<'_>) -> TokenStream {
         ReturnType::Type(_, ty) => at(ty.span()),
     };
     let run = Ident::new("run", Span::mixed_site());
-    let mut context = Ident::new("context", Span::mixed_site());
+    let context = Ident::new("context", Span::mixed_site());
     let mut takes = TokenStream::new();
     let mut values = Vec::new();
     for (place, argument) in task.signature.arguments.iter().enumerate() {
         match argument {
             Argument::Context(ty) => {
-                context.set_span(at(ty.span()));
-                values.push(context.clone());
+                values.push(quote_spanned! {at(ty.span())=>
+                    <#ty as ::cloacina_core::__private::ContextArgument<'_, Self>>::borrow(#context)
+                });
             }
             Argument::Value(ty) => {
                 let value = Ident::new(&format!("argument_{place}"), at(ty.span()));
                 takes.extend(quote_spanned! {at(ty.span())=>
                     let #value = <#ty as ::cloacina_core::TaskArgument<Self>>::take(#run)?;
                 });
-                values.push(value);
+                values.push(quote!(#value));
             }
         }
     }
@@ -161,18 +176,22 @@ fn constructor(function: &Function, task: &Task<'_>) -> TokenStream {
     called.set_span(name.span().located_at(result));
     let call = quote_spanned!(result=> #called(#(#values),*) #wait);
     let output = match &task.signature.returns {
-        Returns::Unit | Returns::Value(_) => {
+        Returns::Unit => {
             quote_spanned!(result=> ::cloacina_core::__private::value::<Self>(#call))
+        }
+        Returns::Other(ty) => {
+            let is_result = is_result(ty);
+            quote_spanned! {result=>
+                ::cloacina_core::__private::returned::<Self, _, #is_result>(#call)
+            }
         }
         Returns::Result(_) => {
             quote_spanned!(result=> ::cloacina_core::__private::result::<Self, _>(#call))
         }
     };
-    let guard = guard(name, &task.signature.returns);
     if task.blocking {
         return quote_spanned! {result=>
             ::cloacina_core::__private::blocking(Self::ID, |#context, #run| {
-                #guard
                 #takes
                 #output
             })
@@ -180,7 +199,6 @@ fn constructor(function: &Function, task: &Task<'_>) -> TokenStream {
     }
     quote_spanned! {result=>
         ::cloacina_core::__private::asynchronous(Self::ID, |#context, #run| {
-            #guard
             ::std::boxed::Box::pin(async move {
                 #takes
                 #output
@@ -189,18 +207,13 @@ fn constructor(function: &Function, task: &Task<'_>) -> TokenStream {
     }
 }
 
-/// Returns the check that what looks like a value is no `Result` under another name: its error would pass for a value.
-fn guard(name: &Ident, returns: &Returns<'_>) -> TokenStream {
-    let Returns::Value(ty) = returns else { return TokenStream::new() };
-    let text =
-        format!("task `{name}` returns a `Result` under another name: write it as `Result<..>`");
-    quote_spanned! {ty.span()=>
-        const _: () = {
-            #[allow(unused_imports)]
-            use ::cloacina_core::__private::IsNoResult as _;
-            ::core::assert!(!::cloacina_core::__private::Returned::<#ty>::IS_RESULT, #text);
-        };
-    }
+/// Returns the constant that tells whether a type is a `Result`, whatever it is called.
+fn is_result(ty: &Type) -> TokenStream {
+    quote_spanned! {ty.span()=> {
+        #[allow(unused_imports)]
+        use ::cloacina_core::__private::IsNoResult as _;
+        ::cloacina_core::__private::Returned::<#ty>::IS_RESULT
+    }}
 }
 
 fn at(span: Span) -> Span {

@@ -2,7 +2,10 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, GenericArgument, PathArguments, PathSegment, ReturnType, Safety, Type, TypePath};
+use syn::{
+    Attribute, FnArg, GenericArgument, PathArguments, PathSegment, ReturnType, Safety, Type,
+    TypePath,
+};
 
 use super::parse::{Function, Options};
 use crate::errors::Errors;
@@ -36,10 +39,10 @@ impl Signature<'_> {
 pub(super) enum Returns<'a> {
     /// Nothing.
     Unit,
-    /// A value, which is no `Result`.
-    Value(&'a Type),
-    /// A `Result` with that type, as far as the macro sees it: by its name. Without a type, as in `fmt::Result`, with `()`.
-    Result(Option<&'a Type>),
+    /// A `Result` with that type, as it is called nearly always.
+    Result(&'a Type),
+    /// A value, or a `Result` under another name: rustc finds out.
+    Other(&'a Type),
 }
 
 /// Checks that the generated code can call the function; mistakes go to `errors`.
@@ -78,7 +81,12 @@ pub(super) fn check<'a>(
     if !function.has_body {
         errors.at(name.span(), format!("task `{name}` has no body"));
     }
-    Signature { arguments: arguments(function, errors), returns: returns(function, errors) }
+    let (arguments, returns) = (arguments(function, errors), returns(function, errors));
+    if sig.generics.params.is_empty() {
+        return Signature { arguments, returns };
+    }
+    // Outside of the function, nobody knows its parameters.
+    Signature { arguments: Vec::new(), returns: Returns::Unit }
 }
 
 fn arguments<'a>(function: &'a Function, errors: &mut Errors) -> Vec<Argument<'a>> {
@@ -96,7 +104,12 @@ fn arguments<'a>(function: &'a Function, errors: &mut Errors) -> Vec<Argument<'a
                 continue;
             }
         };
-        if matches!(&*typed.ty, Type::ImplTrait(_)) {
+        let is_condition =
+            |attr: &&Attribute| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr");
+        if let Some(attribute) = typed.attrs.iter().find(is_condition) {
+            let text = format!("task `{name}` takes an argument always: put `#[cfg]` on the task");
+            errors.on(attribute, text);
+        } else if has(typed.ty.to_token_stream(), &|token, _| is_ident(token, "impl")) {
             errors.on(&typed.ty, format!("task `{name}` cannot have generic parameters"));
         } else if !is_reference(&typed.ty) {
             arguments.push(Argument::Value(&typed.ty));
@@ -140,10 +153,19 @@ fn returns<'a>(function: &'a Function, errors: &mut Errors) -> Returns<'a> {
         errors.on(ty, format!("task `{name}` {mistake}"));
         return Returns::Unit;
     }
-    match last_segment(ty) {
-        Some(segment) if segment.ident == "Result" => Returns::Result(first_type(segment)),
-        _ => Returns::Value(ty),
+    let value = match last_segment(ty) {
+        Some(segment) if segment.ident == "Result" => first_type(segment),
+        _ => None,
+    };
+    let stored = value.unwrap_or(ty);
+    if has(stored.to_token_stream(), &|token, _| is_punct(token, '&')) {
+        let text = format!(
+            "task `{name}` has to return what it owns, such as `String` for `&'static str`"
+        );
+        errors.on(stored, text);
+        return Returns::Unit;
     }
+    value.map_or(Returns::Other(ty), Returns::Result)
 }
 
 /// Returns a type without what a macro put around it.
@@ -191,6 +213,10 @@ fn borrows(token: &TokenTree, next: Option<&TokenTree>) -> bool {
         }
         _ => false,
     }
+}
+
+fn is_punct(token: &TokenTree, sign: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign)
 }
 
 fn is_ident(token: &TokenTree, name: &str) -> bool {

@@ -13,10 +13,7 @@ pub(super) fn registration(name: &LitStr, workflow: &Workflow) -> TokenStream {
         let text = &given.value;
         quote!(.description(#text))
     });
-    let tasks = workflow.tasks.iter().map(|path| {
-        let task = associated(path, &quote!(task()));
-        quote!(.task(#task))
-    });
+    let tasks = workflow.tasks.iter().map(|path| associated(path, &quote!(task)));
     let metas = workflow.tasks.iter().map(|path| associated(path, &quote!(META)));
     // One constant a task: what is wrong with it is an error at its path.
     let reports = workflow
@@ -27,15 +24,20 @@ pub(super) fn registration(name: &LitStr, workflow: &Workflow) -> TokenStream {
     let count = workflow.tasks.len();
     quote! {
         const _: () = {
+            const TASKS: &[::cloacina_core::TaskMeta; #count] = &[#(#metas),*];
             #[allow(long_running_const_eval)]
-            const CHECK: &::cloacina_core::__private::Check<#count> =
-                &::cloacina_core::__private::Check::new(#name, [#(#metas),*]);
+            const CHECK: &::cloacina_core::__private::Check<
+                #count,
+                { ::cloacina_core::__private::count_dependencies(TASKS) }
+            > = &::cloacina_core::__private::Check::new(#name, TASKS);
             #(#reports)*
+            // Not one call a task: what rustc takes for a chain of calls grows with its square.
+            const MAKERS: &[fn() -> ::cloacina_core::Task] = &[#(#tasks),*];
             ::cloacina_core::__private::inventory::submit! {
                 ::cloacina_core::Registration::new(#name, || {
                     ::cloacina_core::Workflow::builder(#name)
                         #description
-                        #(#tasks)*
+                        .tasks(::core::iter::Iterator::map(MAKERS.iter(), |make| make()))
                         .build()
                 })
             }

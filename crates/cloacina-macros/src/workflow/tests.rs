@@ -19,20 +19,26 @@ fn fails_with(text: &str, expected: &[&str]) {
 fn a_workflow_registers_itself() {
     let expected = quote! {
         const _: () = {
+            const TASKS: &[::cloacina_core::TaskMeta; 2usize] = &[
+                <extract as ::cloacina_core::TaskDefinition>::META,
+                <a::b as ::cloacina_core::TaskDefinition>::META
+            ];
             #[allow(long_running_const_eval)]
-            const CHECK: &::cloacina_core::__private::Check<2usize> =
-                &::cloacina_core::__private::Check::new("etl", [
-                    <extract as ::cloacina_core::TaskDefinition>::META,
-                    <a::b as ::cloacina_core::TaskDefinition>::META
-                ]);
+            const CHECK: &::cloacina_core::__private::Check<
+                2usize,
+                { ::cloacina_core::__private::count_dependencies(TASKS) }
+            > = &::cloacina_core::__private::Check::new("etl", TASKS);
             const _: () = CHECK.report(0usize);
             const _: () = CHECK.report(1usize);
+            const MAKERS: &[fn() -> ::cloacina_core::Task] = &[
+                <extract as ::cloacina_core::TaskDefinition>::task,
+                <a::b as ::cloacina_core::TaskDefinition>::task
+            ];
             ::cloacina_core::__private::inventory::submit! {
                 ::cloacina_core::Registration::new("etl", || {
                     ::cloacina_core::Workflow::builder("etl")
                         .description("nightly load")
-                        .task(<extract as ::cloacina_core::TaskDefinition>::task())
-                        .task(<a::b as ::cloacina_core::TaskDefinition>::task())
+                        .tasks(::core::iter::Iterator::map(MAKERS.iter(), |make| make()))
                         .build()
                 })
             }

@@ -113,6 +113,8 @@ macro_rules! for_each_executor_case {
             a_second_crash_after_a_deploy_is_outlived,
             an_execution_is_left_alone_where_a_completed_task_is_gone,
             an_execution_is_left_alone_where_a_completed_task_was_rewired,
+            an_execution_is_left_alone_where_a_result_is_of_another_type,
+            an_execution_is_left_alone_where_its_input_is_of_another_type,
             an_execution_that_no_longer_fits_can_be_cancelled,
             an_execution_of_an_unknown_workflow_is_left_alone,
             a_repetition_that_no_longer_fits_is_refused,

@@ -57,6 +57,7 @@ pub async fn an_execution_goes_on_under_a_version_that_fits(fx: &ExecutorFixture
     let deploy = |journal: &Journal| {
         let [root, a] = completed(journal);
         let b = noting("b", journal).depends_on(["a"]);
+        let b = b.takes_output::<()>("a").takes_input::<serde_json::Value>();
         vec![root, a, b, noting("c", journal).depends_on(["b"])]
     };
     let result = assert_goes_on(fx, deploy, &["b", "c"]).await;
@@ -189,6 +190,38 @@ pub async fn an_execution_is_left_alone_where_a_completed_task_was_rewired(fx: &
         vec![noting("root", journal), noting("a", journal), b]
     };
     assert_left_alone(fx, deploy).await;
+}
+
+/// Catches an execution that fails under a version that takes what was committed for something else.
+pub async fn an_execution_is_left_alone_where_a_result_is_of_another_type(fx: &ExecutorFixture) {
+    let deploy = |journal: &Journal| {
+        let [root, a] = completed(journal);
+        let b = noting("b", journal).depends_on(["a"]).fingerprint("takes a number");
+        // It returned nothing.
+        vec![root, a, b.takes_output::<u32>("a")]
+    };
+    assert_left_alone(fx, deploy).await;
+}
+
+/// Catches an execution that fails under a version that takes its input for something else, and one that is stranded because
+/// a task does so that need not run any more.
+pub async fn an_execution_is_left_alone_where_its_input_is_of_another_type(fx: &ExecutorFixture) {
+    let (before, after) = (Journal::new(), Journal::new());
+    let id = left_behind(fx, &before).await;
+    let b = |version| noting("b", &after).depends_on(["a"]).fingerprint(version);
+    let [root, a] = completed(&after);
+    let strange = workflow("w", [root, a, b("takes a list").takes_input::<Vec<u32>>()]);
+    let strange = quick(fx, [strange, workflow("other", [idle("c")])]).await;
+    fx.until_unowned(id).await;
+    for _ in 0..2 {
+        strange.run("other").await;
+        fx.store().let_pass(Duration::from_millis(350)).await;
+    }
+    assert_eq!(strange.status(id).await, PipelineStatus::Running, "it is neither failed nor ended");
+    let [root, a] = completed(&after).map(Task::takes_input::<Vec<u32>>);
+    let fits = quick(fx, [workflow("w", [root, a, b("takes nothing")])]).await;
+    fits.ended_as(id, PipelineStatus::Completed).await;
+    assert_eq!(after.entries(), ["b"]);
 }
 
 /// Catches an execution that can never be got rid of, because nobody knows its version any more.

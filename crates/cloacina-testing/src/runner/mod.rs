@@ -6,6 +6,7 @@ mod thread;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use cloacina_core::{
     Context, ExecutorError, IntoTaskOutput, TaskContext, TaskError, UnifiedExecutorBuilder,
@@ -28,7 +29,8 @@ pub use report::{Start, TestReport};
 ///
 /// A body that waits for something outside the run, such as a socket, looks idle to the paused clock: it times out at
 /// once. Replace it by [`stub`](Self::stub), or use [`real_time`](Self::real_time). While a `#[task(blocking)]` body
-/// runs, the clock stands still.
+/// runs, the clock stands still: one that waits for its cancellation after a timeout would wait for ever, so after a while of
+/// real time, the [`stall_limit`](Self::stall_limit), the run is given up with a panic that names the task.
 ///
 /// ```
 /// use cloacina_core::{Context, TaskError, TaskState, task, workflow};
@@ -65,7 +67,11 @@ pub struct TestRunner {
     scripts: BTreeMap<String, Script>,
     settings: Vec<Setting>,
     real_time: bool,
+    stall_limit: Option<Duration>,
 }
+
+/// Long for a test, and short for somebody who waits for one.
+const DEFAULT_STALL_LIMIT: Duration = Duration::from_secs(60);
 
 impl TestRunner {
     /// Starts with the workflows that `workflow!` registered, no script, and the default settings of an executor.
@@ -106,6 +112,12 @@ impl TestRunner {
         self
     }
 
+    /// Sets how long, in real time, tasks may run without another start while the clock is paused. Default: a minute.
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.stall_limit = Some(limit);
+        self
+    }
+
     /// Fails the first attempts of a task with `scripted failure`, in place of its body.
     ///
     /// A `retry_on` may not want that error: then use [`fail_first_with`](Self::fail_first_with).
@@ -137,7 +149,7 @@ impl TestRunner {
         self.stub(task, move |_context, _run| Ok::<_, TaskError>(value.clone()))
     }
 
-    /// Calls a function in place of a task's body. It may do to the context what the body would have done; the state that the
+    /// Calls a function in place of a task's body, where that would run: the stub of an asynchronous task should not block. It may do to the context what the body would have done; the state that the
     /// body takes is not needed. Scripted failures come first; a later stub of that task replaces this one.
     ///
     /// ```
@@ -168,15 +180,14 @@ impl TestRunner {
     /// # Panics
     ///
     /// At once if the workflow is not known, or has no task that a script names: the message lists those that there
-    /// are. When awaited, if the executor refuses the input or a setting.
+    /// are. When awaited, if the executor refuses the input or a setting, or if the run [stalls](Self::stall_limit).
     #[track_caller]
     pub fn run(
         self,
         workflow: &str,
         input: Context,
     ) -> impl Future<Output = TestReport> + Send + use<> {
-        let plan = self.plan(workflow, input);
-        async move { plan.start().report().await }
+        self.plan(workflow, input).report()
     }
 
     /// As [`run`](Self::run), for a test without a runtime: blocks the calling thread until the end.
@@ -186,19 +197,21 @@ impl TestRunner {
     /// As [`run`](Self::run).
     #[track_caller]
     pub fn run_blocking(self, workflow: &str, input: Context) -> TestReport {
-        self.plan(workflow, input).start().report_blocking()
+        self.plan(workflow, input).report_blocking()
     }
 
     #[track_caller]
     fn plan(self, name: &str, input: Context) -> Plan {
-        let Self { workflows, scripts, settings, real_time } = self;
+        let Self { workflows, scripts, settings, real_time, stall_limit } = self;
         let workflow = find(name, workflows);
         if let Some(task) = scripts.keys().find(|task| workflow.task(task).is_none()) {
             let ids = workflow.tasks().iter().map(|task| format!("`{}`", task.id()));
             let ids: Vec<_> = ids.collect();
             panic!("task `{task}` is not in workflow `{name}`, its tasks are: {}", ids.join(", "));
         }
-        Plan::new(&workflow, scripts, input, settings, real_time)
+        let stall_limit = stall_limit.unwrap_or(DEFAULT_STALL_LIMIT);
+        let stall_limit = (!real_time).then_some(stall_limit);
+        Plan::new(&workflow, scripts, input, settings, stall_limit)
     }
 }
 

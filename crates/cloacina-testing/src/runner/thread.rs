@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cloacina_core::{
-    Context, ExecutorError, Task, TaskId, UnifiedExecutor, UnifiedExecutorBuilder, Workflow,
+    Context, ExecutionId, ExecutorError, Task, TaskId, TaskState, UnifiedExecutor,
+    UnifiedExecutorBuilder, Workflow,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -33,7 +37,8 @@ pub(super) struct Plan {
     workflow: Workflow,
     input: Context,
     settings: Vec<Setting>,
-    real_time: bool,
+    /// How long the run may stand still; without a limit the clock is not paused.
+    stall_limit: Option<Duration>,
     starts: Starts,
 }
 
@@ -44,7 +49,7 @@ impl Plan {
         mut scripts: BTreeMap<String, Script>,
         input: Context,
         settings: Vec<Setting>,
-        real_time: bool,
+        stall_limit: Option<Duration>,
     ) -> Self {
         let starts = Starts::default();
         let tasks = workflow.tasks().iter().map(|task| {
@@ -56,11 +61,20 @@ impl Plan {
             .tasks(tasks)
             .build();
         let workflow = rebuilt.expect("the tasks of a workflow form one");
-        Self { workflow, input, settings, real_time, starts }
+        Self { workflow, input, settings, stall_limit, starts }
+    }
+
+    /// Begins when it is first polled.
+    pub(super) fn report(self) -> Report {
+        Report(Box::pin(async move { self.start().outcome().await }))
     }
 
     #[track_caller]
-    pub(super) fn start(self) -> Running {
+    pub(super) fn report_blocking(self) -> TestReport {
+        or_panic(self.start().join())
+    }
+
+    fn start(self) -> Running {
         let (sender, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("test-runner".to_owned());
         let thread = thread.spawn(move || self.run(sender)).expect("a thread can be started");
@@ -74,7 +88,7 @@ impl Plan {
         let outcome = runtime.block_on(async {
             tokio::select! {
                 outcome = Box::pin(self.drive()) => outcome,
-                () = ended.closed() => Err(ExecutorError::ShuttingDown),
+                () = ended.closed() => Err(ExecutorError::ShuttingDown.into()),
             }
         });
         // A blocking body that was given up would be waited for otherwise.
@@ -84,7 +98,7 @@ impl Plan {
 
     fn runtime(&self) -> Runtime {
         let mut builder = Builder::new_current_thread();
-        builder.enable_all().start_paused(!self.real_time);
+        builder.enable_all().start_paused(self.stall_limit.is_some());
         builder.build().expect("a runtime can be built")
     }
 
@@ -94,50 +108,168 @@ impl Plan {
         let name = self.workflow.name().to_owned();
         let executor = builder.workflows([self.workflow]).build_on(MemoryBackend::new()).await?;
         let begun = Instant::now();
-        let result = executor.execute(&name, self.input).await?;
+        let execution = executor.execute_async(&name, self.input).await?;
+        let result = tokio::select! {
+            result = execution.wait() => result?,
+            running = stalled(&executor, execution.execution_id, &self.starts, self.stall_limit) => {
+                return Err(Stop::Stalled(running));
+            }
+        };
         let elapsed = begun.elapsed();
         let events = executor.list_events(result.execution_id).await?;
-        let starts = self
-            .starts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-            .map(|(task, attempt, at)| Start { task, attempt, at: at - begun })
-            .collect();
+        let starts = std::mem::take(&mut *lock(&self.starts)).into_iter();
+        let starts = starts.map(|(task, attempt, at)| Start { task, attempt, at: at - begun });
+        let starts = starts.collect();
         Ok(TestReport { result, starts, events, elapsed })
     }
+}
+
+fn lock(starts: &Starts) -> MutexGuard<'_, Vec<(TaskId, u32, Instant)>> {
+    starts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns when tasks have been running for so long without another start: those tasks. It looks at the clock of the host, since
+/// that of the run stands still.
+async fn stalled(
+    executor: &UnifiedExecutor<MemoryBackend>,
+    execution: ExecutionId,
+    starts: &Starts,
+    limit: Option<Duration>,
+) -> Vec<TaskId> {
+    let Some(limit) = limit else { return std::future::pending().await };
+    let mut seen = 0;
+    loop {
+        let mut watch = Watch::start(limit);
+        let _ = (&mut watch.passed).await;
+        let before = running(executor, execution).await;
+        // What ended while the thread was busy is told first.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let started = lock(starts).len();
+        if started == seen && !before.is_empty() && before == running(executor, execution).await {
+            return before;
+        }
+        seen = started;
+    }
+}
+
+/// A thread that sleeps in real time, no longer than this lives.
+struct Watch {
+    /// Answers, with nothing, when the time has passed.
+    passed: oneshot::Receiver<Infallible>,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl Watch {
+    fn start(limit: Duration) -> Self {
+        let (sender, passed) = oneshot::channel();
+        let (alive, gone) = mpsc::channel::<Infallible>();
+        let thread = std::thread::Builder::new().name("test-runner-watch".to_owned());
+        let slept = thread.spawn(move || {
+            let _ = gone.recv_timeout(limit);
+            drop(sender);
+        });
+        slept.expect("a thread can be started");
+        Self { passed, _alive: alive }
+    }
+}
+
+async fn running(executor: &UnifiedExecutor<MemoryBackend>, execution: ExecutionId) -> Vec<TaskId> {
+    let Ok(result) = executor.get_execution_result(execution).await else { return Vec::new() };
+    let running = result.task_results.into_iter().filter(|task| task.status == TaskState::Running);
+    running.map(|task| task.task_id).collect()
 }
 
 /// Returns the task as the script wants it; each of its attempts notes that it starts.
 fn scripted(task: &Task, mut script: Script, starts: Starts) -> Task {
     script.cast(task.clone()).intercept(move |_context, run| {
         let start = (run.task.clone(), run.attempt, Instant::now());
-        starts.lock().unwrap_or_else(PoisonError::into_inner).push(start);
+        lock(&starts).push(start);
         script.play(run)
     })
 }
 
-type Outcome = Result<TestReport, ExecutorError>;
+type Outcome = Result<TestReport, Stop>;
+
+/// Why there is no report.
+enum Stop {
+    Refused(ExecutorError),
+    /// These tasks were running.
+    Stalled(Vec<TaskId>),
+}
+
+impl From<ExecutorError> for Stop {
+    fn from(error: ExecutorError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl fmt::Display for Stop {
+    /// Writes an error with its causes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => {
+                write!(f, "the workflow could not be run: {error}")?;
+                let mut cause = std::error::Error::source(error);
+                while let Some(error) = cause {
+                    write!(f, ": {error}")?;
+                    cause = error.source();
+                }
+                Ok(())
+            }
+            Self::Stalled(tasks) => {
+                let tasks: Vec<_> = tasks.iter().map(|task| format!("`{task}`")).collect();
+                let (word, tasks) =
+                    (if tasks.len() == 1 { "task" } else { "tasks" }, tasks.join(", "));
+                write!(
+                    f,
+                    "the run stalled in {word} {tasks}: while a blocking body runs, the clock stands still, so that no timeout ends \
+                     it; stub the task, or use `real_time()`"
+                )
+            }
+        }
+    }
+}
 
 /// A run that has begun. It stops when this is dropped.
-pub(super) struct Running {
+struct Running {
     thread: JoinHandle<Outcome>,
     /// Answers, with nothing, when the thread has come to its end.
     ended: oneshot::Receiver<Infallible>,
 }
 
 impl Running {
-    pub(super) async fn report(mut self) -> TestReport {
+    async fn outcome(mut self) -> Outcome {
         let _ = (&mut self.ended).await;
-        self.report_blocking()
+        self.join()
     }
 
+    fn join(self) -> Outcome {
+        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+/// The report of a run, in the future.
+pub(super) struct Report(Pin<Box<dyn Future<Output = Outcome> + Send>>);
+
+impl Future for Report {
+    type Output = TestReport;
+
+    /// Panics where it is awaited: an `async` block would do so here.
     #[track_caller]
-    pub(super) fn report_blocking(self) -> TestReport {
-        match self.thread.join() {
-            Ok(Ok(report)) => report,
-            Ok(Err(error)) => panic!("the workflow could not be run: {error}"),
-            Err(panic) => resume_unwind(panic),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<TestReport> {
+        match self.0.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(or_panic(outcome)),
+            Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+#[track_caller]
+fn or_panic(outcome: Outcome) -> TestReport {
+    match outcome {
+        Ok(report) => report,
+        Err(stop) => panic!("{stop}"),
     }
 }

@@ -1,7 +1,8 @@
 //! Workflows that `TestRunner` runs.
 
-use std::sync::Arc;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use cloacina_core::backend::EventKind;
@@ -282,6 +283,78 @@ fn a_setting_that_is_not_allowed_is_told() {
     let runner = TestRunner::new().configure(|executor| executor.max_concurrent_tasks(0));
     let said = panic_of(async || drop(runner.run("etl", Context::new()).await)).unwrap();
     assert!(said.contains("`max_concurrent_tasks` is 0"), "{said}");
+}
+
+/// Where this thread panicked last.
+fn panicked_at(work: impl FnOnce()) -> String {
+    thread_local!(static PLACE: RefCell<String> = const { RefCell::new(String::new()) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
+            PLACE.with_borrow_mut(|last| *last = place.unwrap_or_default());
+            before(panic);
+        }));
+    });
+    work();
+    PLACE.with_borrow(Clone::clone)
+}
+
+#[test]
+fn what_is_refused_is_told_with_its_causes_at_the_caller() {
+    let runner = || {
+        let count = idle("count").takes_input::<Vec<u8>>();
+        TestRunner::new().workflow(workflow_of([count]))
+    };
+    let (mut said, mut line) = (None, 0);
+    let at = panicked_at(|| {
+        said = panic_of(async || {
+            line = line!() + 1;
+            runner().run("w", Context::new()).await;
+        });
+    });
+    let expected = "the workflow could not be run: the input of workflow `w` is not what task `count` takes as \
+                    `alloc::vec::Vec<u8>`: invalid type: map, expected a sequence";
+    assert_eq!(said.as_deref(), Some(expected));
+    assert_eq!(at, format!("{}:{line}", file!()));
+    let at = panicked_at(|| {
+        said = panic_of(async || {
+            line = line!() + 1;
+            runner().run_blocking("w", Context::new());
+        });
+    });
+    assert_eq!(said.as_deref(), Some(expected));
+    assert_eq!(at, format!("{}:{line}", file!()));
+}
+
+#[test]
+fn stubs_start_in_the_order_of_their_declaration() {
+    for _ in 0..20 {
+        let tasks = [idle("z"), idle("m"), idle("a"), idle("end").depends_on(["a", "m", "z"])];
+        let stubbed = ["z", "m", "a"]
+            .iter()
+            .fold(TestRunner::new().workflow(workflow_of(tasks)), |runner, task| {
+                runner.returns(task, json!(1)).fail_first(task, 0)
+            });
+        stubbed.run_blocking("w", Context::new()).assert_order(&["z", "m", "a", "end"]);
+    }
+}
+
+/// Its timeout is due in a time that does not come while it runs.
+#[test]
+fn a_body_that_blocks_for_ever_is_told() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let body = Task::blocking("sleepy", move |_, _| {
+        let _ = released.lock().unwrap().recv();
+    });
+    let runner = TestRunner::new()
+        .workflow(workflow_of([idle("a"), body.timeout(HOUR)]))
+        .stall_limit(Duration::from_millis(50));
+    let said = panic_of(async || drop(runner.run("w", Context::new()).await)).unwrap();
+    assert!(said.starts_with("the run stalled in task `sleepy`: "), "{said}");
+    drop(release);
 }
 
 #[tokio::test]

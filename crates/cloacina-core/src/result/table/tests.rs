@@ -56,11 +56,11 @@ fn a_result_is_a_table_with_a_line_a_task() {
     let expected = "\
 workflow etl, execution 00000000-0000-0000-0000-000000000000: failed after 1.2 s
 task `load` failed: no route
-  task    state      attempts  duration  note
-  größe   completed         1     12 ms
-  load    failed            3     1.2 s  no route to host
-  report  skipped           0         -  task `load` failed
-  index   running           1         -  page 3 of 20";
+  task    state      attempts  last took  note
+  größe   completed         1      12 ms
+  load    failed            3      1.2 s  no route to host
+  report  skipped           0          -  task `load` failed
+  index   running           1          -  page 3 of 20";
     assert_eq!(result(tasks).to_string(), expected);
 }
 
@@ -71,7 +71,7 @@ fn an_execution_without_a_row_shows_its_headings() {
     (pending.duration, pending.error_message) = (None, None);
     let expected = "\
 workflow etl, execution 00000000-0000-0000-0000-000000000000: pending
-  task  state  attempts  duration  note";
+  task  state  attempts  last took  note";
     assert_eq!(pending.to_string(), expected);
 }
 
@@ -95,7 +95,12 @@ fn durations_have_the_unit_that_suits_them() {
 #[test]
 fn a_note_is_one_line_of_bounded_length() {
     assert_eq!(line("a\r\nb\tc\u{1b}[31m"), "a  b c [31m");
-    let cut = line(&"ä".repeat(5_000));
+    let cut = line(&("ä".repeat(5_000) + ": no route to host"));
     assert_eq!(cut.chars().count(), 101);
-    assert!(cut.ends_with("ä…"));
+    assert!(cut.starts_with("ää") && cut.contains("ä…ä"), "{cut}");
+    assert!(cut.ends_with("ä: no route to host"), "the cause stays: {cut}");
+    let mut failed = result(Vec::new());
+    let error = "x".repeat(500) + "\nthe cause";
+    failed.error_message = Some(error.clone());
+    assert!(failed.to_string().contains(&error.replace('\n', " ")), "this one is whole");
 }

@@ -46,13 +46,13 @@ fn what_means_something_to_the_languages_is_escaped() {
     let nasty = workflow("a \"quoted\": \\ name\n", "<b>\"x\" & `y` #1; \\n {z} [end]\n--> ä😀");
     let mermaid = nasty.to_mermaid();
     assert!(
-        mermaid.starts_with("---\ntitle: \"a \\\"quoted\\\": \\\\ name\\n\"\n---\n"),
+        mermaid.starts_with("---\ntitle: \"a \\\"quoted\\\": \\\\ name \"\n---\n"),
         "{mermaid}"
     );
     let label = "n0[\"#60;b#62;#34;x#34; #38; #96;y#96; #35;1; #92;n {z} [end] --#62; ä😀\"]\n";
     assert!(mermaid.contains(label), "{mermaid}");
     let dot = nasty.to_dot();
     assert!(dot.starts_with("digraph \"a \\\"quoted\\\": \\\\ name \" {\n"), "{dot}");
-    let label = "n0 [label=\"<b>\\\"x\\\" & `y` #1; \\\\n {z} [end] --> ä😀\"];\n";
+    let label = "n0 [label=\"<b>\\\"x\\\" &amp; `y` #1; \\\\n {z} [end] --> ä😀\"];\n";
     assert!(dot.contains(label), "{dot}");
 }

@@ -246,11 +246,19 @@ fn results_that_cannot_be_stored_are_refused() {
         ("&str", "has to return what it owns, since it is stored"),
         ("Result<Cow<'_, str>, E>", "has to return what it owns, since it is stored"),
         ("(u8, &'static str, &[u8])", "has to return what it owns, since it is stored"),
+        ("Vec<&'static str>", "has to return what it owns, such as `String` for `&'static str`"),
     ] {
         let item = format!("async fn f() -> {returned} {{}}");
         function_fails("", &item, &[&format!("{returned}: task `f` {mistake}")]);
     }
-    assert_eq!(read("", "async fn f() -> (&'static str, Cow<'static, str>) {}").1, [""; 0]);
+    function_fails(
+        "",
+        "async fn f() -> Result<&'static str, E> {}",
+        &["&'static str: task `f` has to return what it owns, such as `String` for `&'static str`"],
+    );
+    for returned in ["(u8, Cow<'static, str>)", "Result<u8, &'static str>"] {
+        assert_eq!(read("", &format!("async fn f() -> {returned} {{}}")).1, [""; 0]);
+    }
 }
 
 #[test]
