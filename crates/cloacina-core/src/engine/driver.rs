@@ -74,8 +74,10 @@ pub(super) enum Order {
 
 /// How a driver's work comes to its end.
 enum End {
-    /// The execution is at its end.
+    /// The execution was brought to its end here.
     Ended(PipelineStatus),
+    /// Somebody else ended it, and may have written what is not known here.
+    Overtaken(PipelineStatus),
     /// The execution is to be given back.
     Release,
     /// The store refuses what is to be committed.
@@ -187,9 +189,18 @@ impl Driver {
         }
         let engine = Arc::clone(&self.engine);
         engine.held.remove(self.id, self.epoch);
-        if let End::Ended(status) = end {
-            engine.metrics.ended(status);
-            self.tell_waiters(status);
+        match end {
+            End::Ended(status) => {
+                engine.metrics.ended(status);
+                self.tell_waiters(status);
+            }
+            End::Overtaken(status) => {
+                engine.metrics.ended(status);
+                if engine.waiters.has(self.id) {
+                    engine.look_for(self.id);
+                }
+            }
+            End::Release | End::Refused | End::Gone => {}
         }
         engine.claim_more();
     }
@@ -315,8 +326,8 @@ impl Driver {
         if !self.engine.waiters.has(self.id) {
             return;
         }
-        // A cancel writes rows that are not known here, and only those who waited from the start had records kept.
-        if !self.keep_records || status == PipelineStatus::Cancelled {
+        // Only those who waited from the start had records kept.
+        if !self.keep_records {
             return self.engine.look_for(self.id);
         }
         self.snapshot.record.status = status;

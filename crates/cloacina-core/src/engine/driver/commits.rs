@@ -73,7 +73,7 @@ impl Driver {
                 self.let_others_run();
                 end
             }
-            Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Ended(status)),
+            Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Overtaken(status)),
             Ok((CheckpointVerdict::Fenced, _)) => {
                 tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
                 self.engine.metrics.fenced();

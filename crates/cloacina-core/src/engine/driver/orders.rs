@@ -19,7 +19,7 @@ impl Driver {
                 self.apply(Event::Resumed)
             }
             Order::Resume => None,
-            Order::Ended(status) => Some(End::Ended(status)),
+            Order::Ended(status) => Some(End::Overtaken(status)),
             Order::Lost => Some(End::Gone),
             Order::HandOver => {
                 self.leaving = true;
