@@ -235,7 +235,9 @@ impl Keeper {
                 () = tokio::time::sleep(CHECK) => {
                     let check = tokio::time::timeout(PATIENCE, listener.execute("SELECT 1"));
                     match check.await {
-                        Ok(answered) => drop(answered.during(what)?),
+                        Ok(answered) => {
+                            answered.during(what)?;
+                        }
                         Err(_) => return Err(lost("it does not answer")),
                     }
                 }
