@@ -44,7 +44,7 @@ pub use event::{EventKind, EventRecord, NewEvent};
 pub use order::{ClaimRequest, ClaimScope, Claims, Control, ControlVerdict, Release};
 pub use query::{Counts, ExecutionQuery, Standing, Unowned};
 pub use record::{AttemptRecord, AttemptState, ExecutionRecord, ExecutionSnapshot, TaskRecord};
-pub use worker::{Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse};
+pub use worker::{Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse, Survival};
 
 /// A JSON document as text, as it is stored. Drivers carry it and never look inside.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,6 +113,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// its attempts on record as running become `Lost`, unless their task has a row. A worker that is not registered and still owns something is
     /// dead by lease: what it submitted came after its burial. Cases: `bury_*`.
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError>;
+
+    /// Takes back what was counted against owners that were declared dead and live.
+    ///
+    /// Each epoch of which a death is on record is acquitted once: its attempts that are `Lost` become `Released`, an
+    /// `Acquitted` event tells it, and `takeovers` loses the one of that death, unless suspicion was lifted since. An epoch
+    /// without a death, and an execution that has ended, are passed over. Cases: `acquit_*`.
+    async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError>;
 
     /// Records the structure of workflows. One that is on record under its key stays as it is. Cases: `define_*`.
     async fn define_workflows(

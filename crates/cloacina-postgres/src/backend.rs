@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control, ControlVerdict, Counts,
     EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, JsonText, NewWorker, Pulse,
-    Release, Standing, WorkflowDefinition, WorkflowKey,
+    Release, Standing, Survival, WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId};
 
@@ -171,6 +171,21 @@ impl Backend for PostgresBackend {
             Some(error) if burials.is_empty() => Err(error),
             _ => Ok(burials),
         }
+    }
+
+    async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError> {
+        self.check_open()?;
+        if survivals.is_empty() {
+            return Ok(());
+        }
+        let survivals = survivals.to_vec();
+        let acquitted =
+            self.connections.write("acquit owners", move |connection, queries, clock| {
+                Box::pin(
+                    async move { liveness::acquit(connection, queries, clock, &survivals).await },
+                )
+            });
+        acquitted.await
     }
 
     async fn define_workflows(

@@ -1,14 +1,18 @@
 //! Workers: their leases, and what becomes of what they owned.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use cloacina_core::backend::{AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse};
-use cloacina_core::{BackendError, WorkerId};
+use cloacina_core::backend::{
+    AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse, Survival,
+};
+use cloacina_core::{BackendError, ExecutionId, WorkerId};
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::queries::Queries;
-use crate::rows;
+use crate::{json, read, rows};
 
 /// A worker that may be dead.
 #[derive(Debug, Clone, Copy)]
@@ -225,4 +229,42 @@ async fn end_attempts(
         .bind(rows::attempt_state_name(state))
         .bind(clock.now());
     query.execute(connection).await.during("end the attempts of a worker").map(drop)
+}
+
+/// Takes back the deaths of owners that live, within a transaction.
+pub(crate) async fn acquit(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    survivals: &[Survival],
+) -> Result<(), BackendError> {
+    let what = "acquit owners";
+    let ids = survivals.iter().map(|one| one.execution);
+    let standings = read::lock(&mut *connection, queries, ids).await?;
+    let goes_on = |one: &Survival| {
+        standings.get(&one.execution).is_some_and(|standing| !standing.status.is_terminal())
+    };
+    for mut lot in Survival::lots(survivals) {
+        lot.retain(goes_on);
+        let query = queries.events_acquit.query().bind(pairs(&lot)?).bind(clock.now());
+        let told = query.fetch_all(&mut *connection).await.during(what)?;
+        let told: HashSet<ExecutionId> =
+            told.iter().map(rows::execution_id).collect::<Result<_, _>>()?;
+        lot.retain(|one| told.contains(&one.execution));
+        if lot.is_empty() {
+            continue;
+        }
+        let (pairs, ids) = (pairs(&lot)?, json::ids(told));
+        for statement in [&queries.attempts_acquit, &queries.executions_acquit] {
+            let query = statement.query().bind(&pairs).bind(&ids);
+            query.execute(&mut *connection).await.during(what)?;
+        }
+    }
+    Ok(())
+}
+
+/// Executions with epochs, as they are bound.
+fn pairs(survivals: &[Survival]) -> Result<String, BackendError> {
+    let pairs: Vec<_> = survivals.iter().map(|one| (one.execution, one.epoch)).collect();
+    json::rows(&pairs)
 }

@@ -14,7 +14,7 @@ use crate::connections::begin;
 use crate::{PostgresBackend, PostgresOptions};
 
 /// The statements that run all the time, with the number of their parameters.
-const HOT: [(&str, usize); 22] = [
+const HOT: [(&str, usize); 25] = [
     ("executions/standing", 1),
     ("executions/lock", 1),
     ("executions/lock_owned", 1),
@@ -37,6 +37,9 @@ const HOT: [(&str, usize); 22] = [
     ("attempts/fail", 1),
     ("attempts/load", 1),
     ("events/insert", 2),
+    ("events/acquit", 2),
+    ("attempts/acquit", 2),
+    ("executions/acquit", 2),
 ];
 
 /// Tables whose rows must not be read one after the other.

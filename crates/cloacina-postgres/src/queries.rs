@@ -50,15 +50,18 @@ impl Statement {
 }
 
 statements! {
+    attempts_acquit = "attempts/acquit";
     attempts_end_all = "attempts/end_all";
     attempts_fail = "attempts/fail";
     attempts_load = "attempts/load";
     attempts_release = "attempts/release";
     attempts_start = "attempts/start";
+    events_acquit = "events/acquit";
     events_control = "events/control";
     events_insert = "events/insert";
     events_load = "events/load";
     events_recover = "events/recover";
+    executions_acquit = "executions/acquit";
     executions_adopt = "executions/adopt";
     executions_by_key = "executions/by_key";
     executions_claim = "executions/claim";

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control, ControlVerdict, Counts,
     EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, JsonText, NewWorker, Pulse,
-    Release, Standing, WorkflowDefinition, WorkflowKey,
+    Release, Standing, Survival, WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId};
 
@@ -121,6 +121,18 @@ impl Backend for SqliteBackend {
         let (connections, locks) = (Arc::clone(&self.connections), Arc::clone(&self.locks));
         // One task, so that a lock taken as proof is not dropped before the burial.
         self.connections.spawn(async move { bury(&connections, &locks, by).await }).await
+    }
+
+    async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError> {
+        self.check_open()?;
+        if survivals.is_empty() {
+            return Ok(());
+        }
+        let survivals = survivals.to_vec();
+        let acquitted = self.connections.write("acquit owners", move |connection, clock| {
+            Box::pin(async move { liveness::acquit(connection, clock, &survivals).await })
+        });
+        acquitted.await
     }
 
     async fn define_workflows(

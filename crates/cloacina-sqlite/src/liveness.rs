@@ -1,14 +1,17 @@
 //! Workers: their leases, and what becomes of what they owned.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 
-use cloacina_core::backend::{AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse};
-use cloacina_core::{BackendError, WorkerId};
+use cloacina_core::backend::{
+    AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse, Survival,
+};
+use cloacina_core::{BackendError, ExecutionId, WorkerId};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
+use crate::json::{self, Hex};
 use crate::locks::{Locks, Probe};
 use crate::{queries, rows};
 
@@ -189,6 +192,38 @@ async fn end_attempts(
         .bind(rows::attempt_state_name(state))
         .bind(clock.now());
     query.execute(connection).await.during("end the attempts of a worker").map(drop)
+}
+
+/// Takes back the deaths of owners that live, within a transaction.
+pub(crate) async fn acquit(
+    connection: &mut SqliteConnection,
+    clock: Clock,
+    survivals: &[Survival],
+) -> Result<(), BackendError> {
+    let what = "acquit owners";
+    for mut lot in Survival::lots(survivals) {
+        let query = sqlx::query(queries::EVENTS_ACQUIT).bind(pairs(&lot)?).bind(clock.now());
+        let told = query.fetch_all(&mut *connection).await.during(what)?;
+        let told: HashSet<ExecutionId> =
+            told.iter().map(rows::execution_id).collect::<Result<_, _>>()?;
+        lot.retain(|one| told.contains(&one.execution));
+        if lot.is_empty() {
+            continue;
+        }
+        let pairs = pairs(&lot)?;
+        for statement in [queries::ATTEMPTS_ACQUIT, queries::EXECUTIONS_ACQUIT] {
+            let query = sqlx::query(statement).bind(&pairs);
+            query.execute(&mut *connection).await.during(what)?;
+        }
+    }
+    Ok(())
+}
+
+/// Executions with epochs, as they are bound.
+fn pairs(survivals: &[Survival]) -> Result<String, BackendError> {
+    let pairs: Vec<(Hex, u64)> =
+        survivals.iter().map(|one| (one.execution.into(), one.epoch)).collect();
+    json::rows(&pairs)
 }
 
 fn bytes(worker: &WorkerId) -> &[u8] {

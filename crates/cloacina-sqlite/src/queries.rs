@@ -11,15 +11,18 @@ macro_rules! statements {
 }
 
 statements! {
+    ATTEMPTS_ACQUIT = "attempts/acquit";
     ATTEMPTS_END_ALL = "attempts/end_all";
     ATTEMPTS_FAIL = "attempts/fail";
     ATTEMPTS_LOAD = "attempts/load";
     ATTEMPTS_RELEASE = "attempts/release";
     ATTEMPTS_START = "attempts/start";
+    EVENTS_ACQUIT = "events/acquit";
     EVENTS_CONTROL = "events/control";
     EVENTS_INSERT = "events/insert";
     EVENTS_LOAD = "events/load";
     EVENTS_RECOVER = "events/recover";
+    EXECUTIONS_ACQUIT = "executions/acquit";
     EXECUTIONS_ADOPT = "executions/adopt";
     EXECUTIONS_BY_KEY = "executions/by_key";
     EXECUTIONS_CLAIM = "executions/claim";

@@ -36,6 +36,8 @@ pub enum EventKind {
     Retried,
     /// The owner died and the execution is free again.
     Recovered,
+    /// An owner that was declared dead lives: its takeover counts no more.
+    Acquitted,
     /// A former owner tried to commit.
     Fenced,
     /// The execution is under suspicion and runs with its starts on record.
@@ -56,9 +58,10 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Retried,
         Self::Recovered,
+        Self::Acquitted,
         Self::Fenced,
         Self::Suspected,
         Self::Cleared,
@@ -75,6 +78,7 @@ impl EventKind {
         match self {
             Self::Retried => "retried",
             Self::Recovered => "recovered",
+            Self::Acquitted => "acquitted",
             Self::Fenced => "fenced",
             Self::Suspected => "suspected",
             Self::Cleared => "cleared",

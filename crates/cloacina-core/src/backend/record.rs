@@ -39,7 +39,7 @@ pub struct ExecutionRecord {
     pub owner: Option<WorkerId>,
     /// How many times it was taken up. Each claim adds one.
     pub epoch: u64,
-    /// How many owners in a row died while they owned it.
+    /// How many owners in a row died while they owned it, without those that turned out to live.
     pub takeovers: u32,
     /// Why it failed.
     pub error: Option<String>,
@@ -112,6 +112,6 @@ pub enum AttemptState {
     Failed,
     /// Its worker died.
     Lost,
-    /// Its worker gave the execution back while it ran.
+    /// Its worker gave the execution back while it ran, or lost it without dying.
     Released,
 }

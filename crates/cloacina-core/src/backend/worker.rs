@@ -1,8 +1,9 @@
 //! Workers: their leases and their deaths.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::WorkerId;
+use crate::{ExecutionId, WorkerId};
 
 /// A worker that is about to take work.
 #[derive(Debug, Clone)]
@@ -52,4 +53,59 @@ pub struct Burial {
     pub proof: ProofOfDeath,
     /// How many unfinished executions it owned.
     pub executions: u64,
+}
+
+/// An epoch of an execution that its owner outlived, as only the owner itself can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Survival {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The epoch under which the owner held it.
+    pub epoch: u64,
+}
+
+impl Survival {
+    /// Sorts into lots that name no execution twice, earlier epochs first: a statement changes a row once.
+    #[must_use]
+    pub fn lots(survivals: &[Self]) -> Vec<Vec<Self>> {
+        let mut epochs: BTreeMap<ExecutionId, BTreeSet<u64>> = BTreeMap::new();
+        for survival in survivals {
+            epochs.entry(survival.execution).or_default().insert(survival.epoch);
+        }
+        let mut lots: Vec<Vec<Self>> = Vec::new();
+        for (execution, epochs) in epochs {
+            for (place, epoch) in epochs.into_iter().enumerate() {
+                if place == lots.len() {
+                    lots.push(Vec::new());
+                }
+                lots[place].push(Self { execution, epoch });
+            }
+        }
+        lots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lot_names_no_execution_twice() {
+        let (first, second) = (ExecutionId::new(), ExecutionId::new());
+        let survival = |execution, epoch| Survival { execution, epoch };
+        let lots = Survival::lots(&[
+            survival(first, 3),
+            survival(second, 2),
+            survival(first, 1),
+            survival(first, 3),
+        ]);
+        assert_eq!(lots.len(), 2, "{lots:?}");
+        assert_eq!(lots[1], [survival(first, 3)]);
+        let mut earlier = lots[0].clone();
+        earlier.sort_unstable();
+        let mut expected = [survival(first, 1), survival(second, 2)];
+        expected.sort_unstable();
+        assert_eq!(earlier, expected);
+        assert!(Survival::lots(&[]).is_empty());
+    }
 }

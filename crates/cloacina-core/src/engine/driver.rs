@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use super::Engine;
 use super::committer::Timed;
 use super::held::{Held, Load};
+use super::partings::Parting;
 use super::restore::TakenUp;
-use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Release};
+use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Release, Survival};
 use crate::state::{AttemptResult, Command, Event, ExecutionState};
 use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
@@ -187,6 +188,7 @@ impl Driver {
         if let End::Release | End::Refused = end {
             self.release().await;
         }
+        self.note_parting(&end);
         let engine = Arc::clone(&self.engine);
         engine.held.remove(self.id, self.epoch);
         match end {
@@ -320,6 +322,21 @@ impl Driver {
         }
         // It may have been resumed just before.
         self.engine.note_unowned();
+    }
+
+    /// Remembers what this worker parted with, should it have been declared dead.
+    fn note_parting(&self, end: &End) {
+        let parting = match end {
+            // Only its owner ends an execution, or an order does.
+            End::Ended(_) => return,
+            End::Gone if self.engine.is_killed() => return,
+            End::Gone => Parting::Lost,
+            // A heartbeat of a new worker vouches for nothing of the old one.
+            End::Release | End::Refused if self.worker != self.engine.worker() => Parting::Lost,
+            End::Release | End::Refused => Parting::Given,
+        };
+        let survival = Survival { execution: self.id, epoch: self.epoch };
+        self.engine.partings.note(survival, parting);
     }
 
     fn tell_waiters(mut self, status: PipelineStatus) {

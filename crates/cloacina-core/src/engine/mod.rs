@@ -1,8 +1,8 @@
 //! The engine: compiled once, over `dyn Backend`.
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
-//! worker alive and finds work, [`restore`] turns records into states; [`submit`] and [`control`] are what users ask
-//! for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends everything.
+//! worker alive and finds work, [`restore`] turns records into states, [`partings`] takes back what a death that was none
+//! did; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends everything.
 
 mod attempt;
 mod committer;
@@ -10,6 +10,7 @@ mod control;
 mod driver;
 mod held;
 mod metrics;
+mod partings;
 mod restore;
 mod steward;
 mod submit;
@@ -32,6 +33,7 @@ use committer::Committer;
 use driver::{Driver, Order};
 use held::AllHeld;
 pub use metrics::ExecutorMetrics;
+use partings::Partings;
 pub(crate) use submit::Submission;
 pub(crate) use waiters::Answer;
 use waiters::Waiters;
@@ -60,6 +62,7 @@ pub(crate) struct Engine {
     /// Shared by ordinary attempts, exclusive to those that have to run alone.
     quarantine: Arc<RwLock<()>>,
     held: AllHeld,
+    partings: Partings,
     waiters: Waiters,
     metrics: metrics::Counters,
     /// How many other workers there are.
@@ -106,6 +109,7 @@ impl Engine {
             slots: Arc::new(Semaphore::new(config.max_concurrent_tasks)),
             quarantine: Arc::default(),
             held: AllHeld::default(),
+            partings: Partings::default(),
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),
             peers: std::sync::atomic::AtomicU32::new(0),
@@ -204,6 +208,7 @@ impl Engine {
         self.kill.cancel();
         self.tracker.close();
         let _ = tokio::time::timeout(self.config.cancel_grace * 2, self.tracker.wait()).await;
+        self.acquit().await;
         let retired = match self.role {
             Role::Worker => self.backend.retire_worker(self.worker()).await,
             Role::Client => Ok(()),

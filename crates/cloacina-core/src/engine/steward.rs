@@ -62,6 +62,7 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
             if engine.has_peers() {
                 engine.bury().await;
             }
+            engine.acquit().await;
         }
         // With or without peers: a submit may have been committed after its worker was buried.
         engine.bury().await;
@@ -142,7 +143,7 @@ impl Engine {
     /// Sends one heartbeat. A worker that was declared dead lets go of everything and registers anew.
     pub(super) async fn beat_once(self: &Arc<Self>) {
         let beat = Heartbeat { worker: self.worker(), lease_ttl: self.config.lease_ttl };
-        let began = Instant::now();
+        let (began, given) = (Instant::now(), self.partings.given());
         let pulse = tokio::time::timeout(self.beat(), self.backend.heartbeat(&beat)).await;
         let pulse = pulse.unwrap_or_else(|_| {
             let reason = "the store did not take it before the next one".to_owned();
@@ -151,9 +152,13 @@ impl Engine {
         let calm = pulse.is_ok() && began.elapsed() < self.beat() / 2;
         *self.calm.lock().unwrap_or_else(PoisonError::into_inner) = calm.then(Instant::now);
         match pulse {
-            Ok(Pulse::Alive { peers }) => self.note_peers(peers),
+            Ok(Pulse::Alive { peers }) => {
+                self.partings.vouch(given);
+                self.note_peers(peers);
+            }
             Ok(Pulse::Buried) => {
                 tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
+                self.partings.doubt();
                 self.held.order_all(Order::Lost);
                 self.register_anew().await;
             }

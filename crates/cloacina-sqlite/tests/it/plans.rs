@@ -10,7 +10,7 @@ use sqlx::{Executor as _, Row as _};
 use crate::support::{LONG, new_execution, open, place, raw, worker};
 
 /// The statements that run all the time, with the tables that each may only search.
-const HOT: [&str; 21] = [
+const HOT: [&str; 24] = [
     "executions/standing",
     "executions/by_key",
     "executions/insert",
@@ -32,10 +32,25 @@ const HOT: [&str; 21] = [
     "attempts/release",
     "attempts/end_all",
     "events/insert",
+    "events/acquit",
+    "attempts/acquit",
+    "executions/acquit",
 ];
 
-const TABLES: [&str; 10] =
-    ["executions", "tasks", "attempts", "events", "workers", "workflows", "e", "r", "t", "a"];
+const TABLES: [&str; 12] = [
+    "executions",
+    "tasks",
+    "attempts",
+    "events",
+    "workers",
+    "workflows",
+    "e",
+    "r",
+    "t",
+    "a",
+    "d",
+    "l",
+];
 
 async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));

@@ -22,6 +22,7 @@ async fn not_closed(handle: &dyn Backend, id: ExecutionId, worker: WorkerId) -> 
         ("heartbeat", handle.heartbeat(&beat).await.err()),
         ("retire_worker", handle.retire_worker(worker).await.err()),
         ("bury_dead_workers", handle.bury_dead_workers(worker).await.err()),
+        ("acquit", handle.acquit(&[]).await.err()),
         ("commit", handle.commit(batch).await.err()),
         ("claim", handle.claim(&request).await.err()),
         ("release", handle.release(&[]).await.err()),

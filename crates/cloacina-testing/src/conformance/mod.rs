@@ -8,6 +8,7 @@
 #[macro_use]
 mod registry;
 
+mod acquit;
 mod bury;
 mod cancel;
 mod changed;
@@ -36,6 +37,7 @@ use async_trait::async_trait;
 use cloacina_core::backend::ProofOfDeath;
 use cloacina_core::{Backend, ExecutionQuery};
 
+pub use acquit::*;
 pub use bury::*;
 pub use cancel::*;
 pub use changed::*;

@@ -40,6 +40,10 @@ pub(super) async fn to(store: &Arc<dyn Backend>, op: &Op) -> String {
             store.release(releases).await.expect("release answers");
             String::new()
         }
+        Op::Acquit { survivals, .. } => {
+            store.acquit(survivals).await.expect("acquit answers");
+            String::new()
+        }
         Op::Control { id, order, .. } => {
             format!("{:?}", store.control(*id, order).await.expect("control answers"))
         }
@@ -155,6 +159,7 @@ fn events(text: &mut String, events: &[EventRecord]) {
     for event in events.iter().map(|it| &it.event).filter(|it| it.kind != EventKind::Fenced) {
         match event.kind {
             EventKind::Recovered
+            | EventKind::Acquitted
             | EventKind::Cancelled
             | EventKind::Paused
             | EventKind::Resumed => line(text, &format!("  event {:?}", event.kind)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloacina_core::backend::{
     Backend, Batch, Checkpoint, ClaimRequest, ClaimScope, Company, Control, EventKind,
-    ExecutionQuery, Heartbeat, NewEvent, NewExecution, NewWorker, Release, WorkflowKey,
+    ExecutionQuery, Heartbeat, NewEvent, NewExecution, NewWorker, Release, Survival, WorkflowKey,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, SkipReason, TaskId, WorkerId};
 
@@ -32,6 +32,7 @@ pub(super) enum Op {
     List { handle: usize, query: ExecutionQuery },
     Prune { handle: usize },
     Crash { handle: usize },
+    Acquit { handle: usize, survivals: Vec<Survival> },
 }
 
 impl Op {
@@ -47,7 +48,8 @@ impl Op {
             | Self::Control { handle, .. }
             | Self::List { handle, .. }
             | Self::Prune { handle }
-            | Self::Crash { handle } => *handle,
+            | Self::Crash { handle }
+            | Self::Acquit { handle, .. } => *handle,
         }
     }
 }
@@ -97,7 +99,8 @@ impl World {
             26..58 => Op::Commit { handle, batch: self.batch(store).await },
             58..72 => Op::Claim { handle, request: self.claim() },
             72..78 => Op::Release { handle, releases: self.releases(store).await },
-            78..90 => Op::Control { handle, id: self.execution(), order: self.order() },
+            78..82 => Op::Acquit { handle, survivals: self.survivals(store).await },
+            82..90 => Op::Control { handle, id: self.execution(), order: self.order() },
             90..98 => Op::List { handle, query: self.query() },
             _ => Op::Prune { handle },
         }
@@ -298,6 +301,25 @@ impl World {
             releases.push(Release { execution, worker, epoch });
         }
         releases
+    }
+
+    /// Epochs up to the last one of executions that have a takeover, if some are found.
+    async fn survivals(&mut self, store: &Arc<dyn Backend>) -> Vec<Survival> {
+        let mut survivals = Vec::new();
+        for _ in 0..self.rng.u32(1..4) {
+            let (mut execution, mut epoch) = (self.execution(), 0);
+            for _ in 0..12 {
+                if let Some(found) = store.load(execution).await.expect("load answers") {
+                    epoch = found.record.epoch;
+                    if found.record.takeovers > 0 {
+                        break;
+                    }
+                }
+                execution = self.execution();
+            }
+            survivals.push(Survival { execution, epoch: self.rng.u64(0..=epoch) });
+        }
+        survivals
     }
 
     fn order(&mut self) -> Control {

@@ -1,7 +1,7 @@
 //! Tasks that take their process down with them.
 
 use cloacina_core::backend::EventKind;
-use cloacina_core::{ExecutionId, PipelineStatus, TaskState, Workflow};
+use cloacina_core::{ExecutionId, PipelineStatus, TaskState, WorkerId, Workflow};
 
 use super::Process;
 use super::bodies::{Gate, Journal, endless, gated, noting};
@@ -94,4 +94,37 @@ pub async fn what_runs_beside_a_poisonous_task_is_not_abandoned(fx: &ExecutorFix
         assert_eq!(fx.events_of(id, EventKind::Abandoned).await, [], "it did nothing");
         until("it is cleared", async || fx.store().record(id).await.takeovers == 0).await;
     }
+}
+
+/// Catches false alarms that count as crashes: a long task is abandoned although no process ever died.
+pub async fn a_task_whose_worker_is_declared_dead_and_lives_is_not_abandoned(fx: &ExecutorFixture) {
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let strict = |builder: super::ExecutorBuilder| builder.max_recovery_attempts(2);
+    let flow = workflow("long", [gated("long", &gate, &journal)]);
+    let process = fx.process_with([flow], strict).await;
+    let id = process.submit("long").await;
+    for alarms in 1..=3 {
+        gate.arrived(1).await;
+        let owner = fx.store().record(id).await.owner.expect("it is owned");
+        // Its heartbeats go on: one in between saves it.
+        until("it is declared dead", async || {
+            let burials = fx.store().store().bury_dead_workers(WorkerId::new()).await;
+            let burials = burials.expect("bury answers");
+            let buried = burials.iter().any(|burial| burial.worker == owner);
+            if !buried {
+                fx.store().doom(owner).await;
+            }
+            buried
+        })
+        .await;
+        until("it is acquitted", async || {
+            fx.events_of(id, EventKind::Acquitted).await.len() == alarms
+        })
+        .await;
+    }
+    gate.arrived(1).await;
+    gate.open(1_000);
+    process.ended_as(id, PipelineStatus::Completed).await;
+    assert_eq!(journal.count("long"), 4, "each alarm costs a run");
+    assert_eq!(fx.events_of(id, EventKind::Abandoned).await, [], "nobody died");
 }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
-    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, WorkflowDefinition, WorkflowKey,
+    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, Survival, WorkflowDefinition,
+    WorkflowKey,
 };
 use cloacina_core::{ExecutionId, WorkerId};
 
@@ -39,6 +40,10 @@ impl Backend for SharedBackend {
 
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError> {
         self.0.bury_dead_workers(by).await
+    }
+
+    async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError> {
+        self.0.acquit(survivals).await
     }
 
     async fn define_workflows(

@@ -60,6 +60,7 @@ impl State {
             attempts: BTreeMap::new(),
             events: Vec::new(),
             said: HashSet::new(),
+            deaths: BTreeMap::new(),
         });
         SubmitVerdict::Created
     }
@@ -126,7 +127,7 @@ impl State {
                 execution.say(at, key, event.clone());
             }
             if checkpoint.suspicion == Suspicion::Clear {
-                execution.record.takeovers = 0;
+                execution.clear();
             }
             if let Some(finish) = &checkpoint.finish {
                 execution.end(finish.status, at);

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
-    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, WorkflowDefinition, WorkflowKey,
+    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, Survival, WorkflowDefinition,
+    WorkflowKey,
 };
 use cloacina_core::{ExecutionId, WorkerId};
 use tokio::sync::Notify;
@@ -140,6 +141,10 @@ impl Backend for MemoryBackend {
             }
             burials
         })
+    }
+
+    async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError> {
+        self.quietly(|state| state.acquit(survivals))
     }
 
     async fn define_workflows(

@@ -48,6 +48,19 @@ pub(super) struct Execution {
     pub(super) events: Vec<EventRecord>,
     /// Which events of owners are on record, by epoch, serial and place, so that a repeat adds none.
     pub(super) said: HashSet<(u64, u64, usize)>,
+    /// The epochs in which an owner was declared dead.
+    pub(super) deaths: BTreeMap<u64, Death>,
+}
+
+/// What a death means to the suspicion against an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Death {
+    /// It is one of the takeovers.
+    Counted,
+    /// The execution was cleared since.
+    Cleared,
+    /// There was none: the owner lives.
+    Acquitted,
 }
 
 /// Where to look instead of through all executions. Derived from the records alone.

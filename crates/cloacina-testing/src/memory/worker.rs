@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     AttemptRecord, AttemptStart, AttemptState, Burial, EventKind, Heartbeat, NewWorker,
-    ProofOfDeath, Pulse, Release,
+    ProofOfDeath, Pulse, Release, Survival,
 };
 use cloacina_core::{ExecutionId, WorkerId};
 
-use super::store::{Execution, HandleId, State, Worker, later};
+use super::store::{Death, Execution, HandleId, State, Worker, later};
 
 impl State {
     pub(super) fn register_worker(&mut self, handle: HandleId, worker: &NewWorker) {
@@ -72,11 +72,25 @@ impl State {
             self.change(id, |execution| {
                 execution.give_back(AttemptState::Lost, now);
                 execution.record.takeovers += 1;
+                execution.deaths.insert(execution.record.epoch, Death::Counted);
                 execution.note(now, EventKind::Recovered, format!("worker {worker} died"));
             });
         }
         self.workers.remove(&worker);
         Burial { worker, proof, executions }
+    }
+
+    pub(super) fn acquit(&mut self, survivals: &[Survival]) {
+        let now = self.now();
+        let mut survivals = survivals.to_vec();
+        survivals.sort_unstable();
+        for Survival { execution, epoch } in survivals {
+            self.change(execution, |execution| {
+                if !execution.record.status.is_terminal() {
+                    execution.acquit(epoch, now);
+                }
+            });
+        }
     }
 
     fn owned_by(&self, worker: WorkerId) -> Vec<ExecutionId> {
@@ -106,6 +120,30 @@ impl Execution {
                 attempt.state = running_become;
                 attempt.ended_at = Some(now);
             }
+        }
+    }
+
+    /// Takes back what the death of its owner under that epoch did, if there was one.
+    fn acquit(&mut self, epoch: u64, now: DateTime<Utc>) {
+        let Some(death) = self.deaths.get_mut(&epoch) else { return };
+        match std::mem::replace(death, Death::Acquitted) {
+            Death::Acquitted => return,
+            Death::Counted => self.record.takeovers -= 1,
+            Death::Cleared => {}
+        }
+        for attempt in self.attempts.values_mut() {
+            if attempt.epoch == epoch && attempt.state == AttemptState::Lost {
+                attempt.state = AttemptState::Released;
+            }
+        }
+        self.note(now, EventKind::Acquitted, format!("its owner under epoch {epoch} lives"));
+    }
+
+    /// Lifts the suspicion: no death up to now counts any more.
+    pub(super) fn clear(&mut self) {
+        self.record.takeovers = 0;
+        for death in self.deaths.values_mut().filter(|death| **death == Death::Counted) {
+            *death = Death::Cleared;
         }
     }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
-    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, Suspicion, WorkflowDefinition,
-    WorkflowKey,
+    Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, Survival, Suspicion,
+    WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 use cloacina_testing::MemoryBackend;
@@ -42,10 +42,12 @@ pub(crate) enum Bug {
     NeverResumes,
     /// A retry begins with nothing.
     ForgetsResults,
+    /// The takeovers of owners that live go on counting.
+    AcquitsNobody,
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::IgnoresEpoch,
         Self::IgnoresWorker,
         Self::ForgetsTakeovers,
@@ -58,6 +60,7 @@ impl Bug {
         Self::IgnoresDelay,
         Self::NeverResumes,
         Self::ForgetsResults,
+        Self::AcquitsNobody,
     ];
 }
 
@@ -149,6 +152,13 @@ impl Backend for Planted {
 
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError> {
         self.inner.bury_dead_workers(by).await
+    }
+
+    async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError> {
+        match self.bug {
+            Bug::AcquitsNobody => Ok(()),
+            _ => self.inner.acquit(survivals).await,
+        }
     }
 
     async fn define_workflows(

@@ -52,6 +52,9 @@ fn every_planted_bug_fails_its_case() {
             Bug::ForgetsResults => {
                 assert_caught(bug, conformance::submit_retry_copies_completed_tasks_only);
             }
+            Bug::AcquitsNobody => {
+                assert_caught(bug, conformance::acquit_leaves_the_takeovers_of_other_epochs);
+            }
         }
     }
 }
