@@ -327,8 +327,8 @@ impl Driver {
     /// Remembers what this worker parted with, should it have been declared dead.
     fn note_parting(&self, end: &End) {
         let parting = match end {
-            // Only its owner ends an execution, or an order does.
-            End::Ended(_) => return,
+            // Nothing is taken back of what has ended.
+            End::Ended(_) | End::Overtaken(_) => return,
             End::Gone if self.engine.is_killed() => return,
             End::Gone => Parting::Lost,
             // A heartbeat of a new worker vouches for nothing of the old one.
