@@ -2,7 +2,8 @@
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
 //! worker alive and finds work, [`restore`] turns records into states, [`partings`] takes back what a death that was none
-//! did; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends everything.
+//! did; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the
+//! taking up of work, `kill` ends everything.
 
 mod attempt;
 mod committer;

@@ -158,9 +158,10 @@ impl Engine {
             }
             Ok(Pulse::Buried) => {
                 tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
-                self.partings.doubt();
                 self.held.order_all(Order::Lost);
                 self.register_anew().await;
+                // Under the new id nothing more is noted as given by the old one.
+                self.partings.doubt();
             }
             Err(error) => tracing::warn!(%error, "a heartbeat failed"),
         }
