@@ -84,7 +84,8 @@ impl PostgresOptions {
         Ok(self)
     }
 
-    /// Chooses how many connections may be open at once, at least 1. One more hears from other processes.
+    /// Chooses how many connections may be open at once, at least 1. One more carries the signs of life, and one hears from
+    /// other processes.
     #[must_use]
     pub fn pool_size(mut self, connections: u32) -> Self {
         self.pool_size = connections.max(1);

@@ -14,8 +14,8 @@
 //! work on one schema. Every statement names the schema, so none depends on `search_path` or on any other setting of a
 //! session. `UnifiedExecutor::new` uses the schema `public`, for programs with one tenant whose database holds nothing else.
 //!
-//! Each handle opens up to `db_pool_size` connections, and one more on which it hears from the others and which proves to
-//! them that its workers live.
+//! Each handle opens up to `db_pool_size` connections and two more: one for its signs of life, and one on which it hears from
+//! the others and which proves to them that its workers live.
 
 mod backend;
 mod claim;

@@ -5,6 +5,7 @@
 mod differential;
 mod memory;
 mod planted;
+#[cfg(unix)]
 mod postgres;
 mod registry;
 mod report;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ fn child_with_a_server() {
 fn a_server_is_gone_with_a_process_that_is_killed() {
     let folder = std::env::temp_dir().join(format!("cloacina-killed-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
+    // As folders for temporary files are: the server runs as another user if this is root.
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "postgres::child_with_a_server", "--nocapture"])
         .env(CHILD, "1")
