@@ -178,40 +178,14 @@ fn decide<'b>(
     let Some(standing) = standings.by_id.get_mut(&checkpoint.execution) else {
         return CheckpointVerdict::Fenced;
     };
-    if standing.owner != Some(checkpoint.worker) || standing.epoch != checkpoint.epoch {
-        writes.fenced(checkpoint, standing.epoch);
-        return CheckpointVerdict::Fenced;
+    let verdict = CheckpointVerdict::decide(checkpoint, later, *standing);
+    match verdict {
+        CheckpointVerdict::Fenced => writes.fenced(checkpoint, standing.epoch),
+        CheckpointVerdict::Committed { status } if !standing.status.is_terminal() => {
+            writes.checkpoint(checkpoint, clock);
+            standing.status = status;
+        }
+        CheckpointVerdict::Committed { .. } | CheckpointVerdict::Ended(_) => {}
     }
-    let finish = checkpoint.finish.as_ref();
-    if standing.status.is_terminal() {
-        return ended(checkpoint, later, standing.status);
-    }
-    writes.checkpoint(checkpoint, clock);
-    if let Some(finish) = finish {
-        standing.status = finish.status;
-    }
-    CheckpointVerdict::Committed { status: standing.status }
-}
-
-/// Answers the owner of an execution that has ended already: perhaps by an earlier try of this very batch.
-fn ended(
-    checkpoint: &Checkpoint,
-    later: &[Checkpoint],
-    status: PipelineStatus,
-) -> CheckpointVerdict {
-    let ends = |by: &Checkpoint| by.finish.as_ref().is_some_and(|finish| finish.status == status);
-    if ends(checkpoint) {
-        return CheckpointVerdict::Committed { status };
-    }
-    // Only its owner completes or fails an execution, so what went before that end in one batch was committed with it.
-    let is_repeat = later.iter().any(|later| {
-        later.execution == checkpoint.execution
-            && later.worker == checkpoint.worker
-            && later.epoch == checkpoint.epoch
-            && ends(later)
-    });
-    if is_repeat && checkpoint.finish.is_none() {
-        return CheckpointVerdict::Committed { status: PipelineStatus::Running };
-    }
-    CheckpointVerdict::Ended(status)
+    verdict
 }

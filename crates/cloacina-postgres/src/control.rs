@@ -1,8 +1,10 @@
 //! Orders of users, releases and deletions.
 
 use chrono::{DateTime, Utc};
-use cloacina_core::backend::{Control, ControlVerdict, EventKind, Release, WorkflowDefinition};
-use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskId, TaskState};
+use cloacina_core::backend::{
+    Control, ControlVerdict, ExecutionRecord, Release, WorkflowDefinition,
+};
+use cloacina_core::{BackendError, ExecutionId, TaskId, TaskState};
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
@@ -18,25 +20,14 @@ pub(crate) async fn control(
     execution: ExecutionId,
     order: &Control,
 ) -> Result<ControlVerdict, BackendError> {
-    let Some(snapshot) = standing(connection, queries, execution).await? else {
+    let Some(ExecutionRecord { status, started_at, .. }) =
+        record(connection, queries, execution).await?
+    else {
         return Ok(ControlVerdict::NotFound);
     };
-    let (status, started) = snapshot;
-    let next = match (order, status) {
-        (_, status) if status.is_terminal() => None,
-        (Control::Cancel { .. }, _) => Some((PipelineStatus::Cancelled, EventKind::Cancelled)),
-        (Control::Pause, PipelineStatus::Pending | PipelineStatus::Running) => {
-            Some((PipelineStatus::Paused, EventKind::Paused))
-        }
-        (Control::Resume, PipelineStatus::Paused) if started => {
-            Some((PipelineStatus::Running, EventKind::Resumed))
-        }
-        (Control::Resume, PipelineStatus::Paused) => {
-            Some((PipelineStatus::Pending, EventKind::Resumed))
-        }
-        (Control::Pause | Control::Resume, _) => None,
+    let Some((next, event)) = order.transition(status, started_at) else {
+        return Ok(ControlVerdict::Unchanged(status));
     };
-    let Some((next, event)) = next else { return Ok(ControlVerdict::Unchanged(status)) };
     if let Control::Cancel { tasks } = order {
         cancel_tasks(connection, queries, clock, execution, tasks).await?;
     }
@@ -60,17 +51,16 @@ pub(crate) async fn control(
     Ok(ControlVerdict::Applied(next))
 }
 
-/// Reads the status, and whether a worker ever owned it.
-async fn standing(
+/// Reads an execution that is about to change.
+async fn record(
     connection: &mut PgConnection,
     queries: &Queries,
     execution: ExecutionId,
-) -> Result<Option<(PipelineStatus, bool)>, BackendError> {
+) -> Result<Option<ExecutionRecord>, BackendError> {
     read::lock(&mut *connection, queries, [execution]).await?;
     let query = queries.executions_load.query().bind(json::ids([execution]));
     let row = query.fetch_optional(connection).await.during("read an execution")?;
-    let record = row.map(|row| rows::execution(&row)).transpose()?;
-    Ok(record.map(|record| (record.status, record.started_at.is_some())))
+    row.map(|row| rows::execution(&row)).transpose()
 }
 
 /// Writes the rows of tasks that a cancel keeps from ending otherwise.

@@ -1,7 +1,9 @@
 //! Orders of users, releases and deletions.
 
-use cloacina_core::backend::{Control, ControlVerdict, EventKind, Release, WorkflowDefinition};
-use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskId, TaskState};
+use cloacina_core::backend::{
+    Control, ControlVerdict, ExecutionRecord, Release, WorkflowDefinition,
+};
+use cloacina_core::{BackendError, ExecutionId, TaskId, TaskState};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Clock;
@@ -16,25 +18,13 @@ pub(crate) async fn control(
     execution: ExecutionId,
     order: &Control,
 ) -> Result<ControlVerdict, BackendError> {
-    let Some(snapshot) = standing(connection, execution).await? else {
+    let Some(ExecutionRecord { status, started_at, .. }) = record(connection, execution).await?
+    else {
         return Ok(ControlVerdict::NotFound);
     };
-    let (status, started) = snapshot;
-    let next = match (order, status) {
-        (_, status) if status.is_terminal() => None,
-        (Control::Cancel { .. }, _) => Some((PipelineStatus::Cancelled, EventKind::Cancelled)),
-        (Control::Pause, PipelineStatus::Pending | PipelineStatus::Running) => {
-            Some((PipelineStatus::Paused, EventKind::Paused))
-        }
-        (Control::Resume, PipelineStatus::Paused) if started => {
-            Some((PipelineStatus::Running, EventKind::Resumed))
-        }
-        (Control::Resume, PipelineStatus::Paused) => {
-            Some((PipelineStatus::Pending, EventKind::Resumed))
-        }
-        (Control::Pause | Control::Resume, _) => None,
+    let Some((next, event)) = order.transition(status, started_at) else {
+        return Ok(ControlVerdict::Unchanged(status));
     };
-    let Some((next, event)) = next else { return Ok(ControlVerdict::Unchanged(status)) };
     if let Control::Cancel { tasks } = order {
         cancel_tasks(connection, clock, execution, tasks).await?;
     }
@@ -54,15 +44,14 @@ pub(crate) async fn control(
     Ok(ControlVerdict::Applied(next))
 }
 
-/// Reads the status, and whether a worker ever owned it.
-async fn standing(
+/// Reads an execution that is about to change.
+async fn record(
     connection: &mut SqliteConnection,
     execution: ExecutionId,
-) -> Result<Option<(PipelineStatus, bool)>, BackendError> {
+) -> Result<Option<ExecutionRecord>, BackendError> {
     let query = sqlx::query(queries::EXECUTIONS_LOAD).bind(json::ids([execution])?);
     let row = query.fetch_optional(connection).await.during("read an execution")?;
-    let record = row.map(|row| rows::execution(&row)).transpose()?;
-    Ok(record.map(|record| (record.status, record.started_at.is_some())))
+    row.map(|row| rows::execution(&row)).transpose()
 }
 
 /// Writes the rows of tasks that a cancel keeps from ending otherwise.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::{JsonText, NewEvent, WorkflowKey};
+use super::{JsonText, NewEvent, Standing, WorkflowKey};
 use crate::{ExecutionId, PipelineStatus, SkipReason, TaskId, TaskState, WorkerId};
 
 /// An execution to be created.
@@ -103,6 +103,38 @@ impl Checkpoint {
         let failures = self.failures.iter().map(|failure| failure.error.len());
         let events = self.events.iter().map(|event| event.detail.len());
         tasks.chain(failures).chain(events).sum()
+    }
+}
+
+impl CheckpointVerdict {
+    /// Decides about a checkpoint from where its execution stands, under the lock of its row. `later` are the checkpoints behind
+    /// it in its batch. What is committed is to be written, unless the execution had ended already: then it is a repetition.
+    #[must_use]
+    pub fn decide(checkpoint: &Checkpoint, later: &[Checkpoint], standing: Standing) -> Self {
+        let Standing { status, owner, epoch } = standing;
+        if owner != Some(checkpoint.worker) || epoch != checkpoint.epoch {
+            return Self::Fenced;
+        }
+        let ends =
+            |by: &Checkpoint| by.finish.as_ref().is_some_and(|finish| finish.status == status);
+        if !status.is_terminal() {
+            let finish = checkpoint.finish.as_ref();
+            return Self::Committed { status: finish.map_or(status, |finish| finish.status) };
+        }
+        if ends(checkpoint) {
+            return Self::Committed { status };
+        }
+        // Only its owner completes or fails an execution, so what went before that end in one batch was committed with it.
+        let is_repeat = later.iter().any(|later| {
+            later.execution == checkpoint.execution
+                && later.worker == checkpoint.worker
+                && later.epoch == checkpoint.epoch
+                && ends(later)
+        });
+        if is_repeat && checkpoint.finish.is_none() {
+            return Self::Committed { status: PipelineStatus::Running };
+        }
+        Self::Ended(status)
     }
 }
 

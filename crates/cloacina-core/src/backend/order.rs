@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ExecutionSnapshot, WorkflowKey};
+use chrono::{DateTime, Utc};
+
+use super::{EventKind, ExecutionSnapshot, WorkflowKey};
 use crate::{ExecutionId, PipelineStatus, TaskId, WorkerId};
 
 /// A call for work.
@@ -61,6 +63,30 @@ pub enum Control {
     Pause,
     /// Lets it go on: `Paused` becomes `Running`, or `Pending` if it never started.
     Resume,
+}
+
+impl Control {
+    /// Decides what an order makes of an execution in that status, and which event tells it; nothing if the status stays.
+    #[must_use]
+    pub fn transition(
+        &self,
+        status: PipelineStatus,
+        started_at: Option<DateTime<Utc>>,
+    ) -> Option<(PipelineStatus, EventKind)> {
+        match (self, status) {
+            (_, status) if status.is_terminal() => None,
+            (Self::Cancel { .. }, _) => Some((PipelineStatus::Cancelled, EventKind::Cancelled)),
+            (Self::Pause, PipelineStatus::Pending | PipelineStatus::Running) => {
+                Some((PipelineStatus::Paused, EventKind::Paused))
+            }
+            (Self::Resume, PipelineStatus::Paused) => {
+                let before =
+                    started_at.map_or(PipelineStatus::Pending, |_| PipelineStatus::Running);
+                Some((before, EventKind::Resumed))
+            }
+            (Self::Pause | Self::Resume, _) => None,
+        }
+    }
 }
 
 /// What became of an order.
