@@ -137,7 +137,7 @@ impl Backend for PostgresBackend {
         self.check_open()?;
         let channel = Arc::clone(&self.channel);
         let retired =
-            self.connections.write("retire a worker", move |connection, queries, clock| {
+            self.connections.vital("retire a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::retire(connection, queries, clock, worker).await?;
                     wake::tell(connection, queries, &channel).await

@@ -53,7 +53,10 @@ impl PostgresOptions {
             "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
                 Ok(connect) => {
                     // A pooler may refuse settings at the start of a session.
-                    let connect = connect.extra_float_digits(None);
+                    let mut connect = connect.extra_float_digits(None);
+                    if connect.get_application_name().is_none() {
+                        connect = connect.application_name("cloacina");
+                    }
                     let schema = SchemaName::public();
                     let shared = url.contains("statement-cache-capacity=0");
                     let sessions = shared.then_some(Sessions::Shared);
@@ -61,7 +64,9 @@ impl PostgresOptions {
                 }
                 // Not the error's own text, which may hold a part of the address.
                 Err(_) => "the address of the database is malformed, expected \
-                     `postgresql://user:password@host:port/database`"
+                     `postgresql://user:password@host:port/database`; characters such as `/`, `#` and `%` in a name or a \
+                     password are percent-encoded, `sslmode` is one of `disable`, `allow`, `prefer`, `require`, `verify-ca` \
+                     and `verify-full`"
                     .to_owned(),
             },
             "sqlite" => "an address that starts with `sqlite:` is for the crate `cloacina-sqlite`"

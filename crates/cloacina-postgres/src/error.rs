@@ -12,6 +12,8 @@ pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
                 "{what}: no connection became free, or could be made, in time; `db_pool_size` says how many there are"
             )
         }
+        // Its own text says where in the server's source it arose, which helps nobody.
+        sqlx::Error::Database(error) => format!("{what}: {}", error.message()),
         _ => format!("{what}: {error}"),
     };
     let code = error.as_database_error().and_then(|error| error.code()).map(String::from);

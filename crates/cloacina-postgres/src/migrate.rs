@@ -101,6 +101,17 @@ fn explain(schema: &SchemaName, seen: usize, error: BackendError) -> BackendErro
     refused(format!("{why} ({error}): it was left untouched"))
 }
 
+/// Says what to do for a role that may not create what is missing.
+fn missing_right(schema: &SchemaName, error: BackendError) -> BackendError {
+    if !is_forbidden(&error) {
+        return error;
+    }
+    refused(format!(
+        "{error}: somebody who may has to run `CREATE SCHEMA {schema} AUTHORIZATION` with the name of this role, or to \
+         grant it USAGE and CREATE on schema {schema}"
+    ))
+}
+
 /// Makes the schema, unless it is there, and its ledger. A schema that holds another program's tables is left alone.
 async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
     let what = "create the schema";
@@ -114,8 +125,9 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
         .await
         .during(what)?;
     if !row.try_get::<bool, _>(0).during(what)? {
-        let create = render("CREATE SCHEMA {schema}", schema);
-        sqlx::raw_sql(create).execute(&mut *connection).await.during(what)?;
+        let create = sqlx::raw_sql(render("CREATE SCHEMA {schema}", schema));
+        let created = create.execute(&mut *connection).await.during(what);
+        created.map_err(|error| missing_right(schema, error))?;
     }
     // Not what somebody else has made of it since this looked, which comes with a ledger, and not what belongs to an
     // extension.
@@ -142,7 +154,8 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
             "schema `{name}` holds `{table}`, which is not ours: it was left untouched, name a schema of its own"
         )));
     }
-    sqlx::raw_sql(render(LEDGER, schema)).execute(connection).await.during(what).map(drop)
+    let ledger = sqlx::raw_sql(render(LEDGER, schema)).execute(connection).await;
+    ledger.during("create the tables").map(drop).map_err(|error| missing_right(schema, error))
 }
 
 /// Counts the migrations that a schema has seen; `None` if it has no ledger.

@@ -15,8 +15,11 @@ use crate::queries::Queries;
 use crate::sessions::{self, Sessions};
 use crate::wake::{self, Session};
 
-/// How long a call waits for a connection to become free.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a call waits for a connection to become free, or to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same for a sign of life, which is soon followed by the next.
+const VITAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Brings the tables up to date and opens the connections.
 pub(crate) async fn open(
@@ -45,7 +48,8 @@ async fn open_with(
     };
     let sessions = sessions?;
     let queries = Queries::new(&options.schema, sessions);
-    let (pool, vital) = (pool(options, options.pool_size, PATIENCE), pool(options, 1, PATIENCE));
+    let (pool, vital) =
+        (pool(options, options.pool_size, PATIENCE), pool(options, 1, VITAL_PATIENCE));
     let connections = Connections::new(pool, vital, queries);
     let session = match sessions {
         Sessions::Own => {

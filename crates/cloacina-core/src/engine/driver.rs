@@ -202,6 +202,10 @@ impl Driver {
                     engine.look_for(self.id);
                 }
             }
+            End::Gone if !engine.is_killed() => {
+                tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
+                engine.metrics.fenced();
+            }
             End::Release | End::Refused | End::Gone => {}
         }
         engine.claim_more();

@@ -130,6 +130,8 @@ impl Engine {
         engine.backend.define_workflows(&engine.workflows.definitions()).await?;
         if role == Role::Worker {
             engine.backend.register_worker(&engine.new_worker()).await?;
+            let (worker, slots) = (engine.worker(), engine.config.max_concurrent_tasks);
+            tracing::info!(%worker, slots, "a worker has started");
             engine.beat_once().await;
             engine.bury().await;
             tracker.spawn(steward::keep_alive(Arc::clone(&engine)));

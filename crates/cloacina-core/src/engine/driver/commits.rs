@@ -74,11 +74,7 @@ impl Driver {
                 end
             }
             Ok((CheckpointVerdict::Ended(status), _)) => Some(End::Overtaken(status)),
-            Ok((CheckpointVerdict::Fenced, _)) => {
-                tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
-                self.engine.metrics.fenced();
-                Some(End::Gone)
-            }
+            Ok((CheckpointVerdict::Fenced, _)) => Some(End::Gone),
             Err(error) => {
                 tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
                 Some(End::Refused)
