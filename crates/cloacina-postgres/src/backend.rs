@@ -1,6 +1,7 @@
 //! The back end: each method is one transaction, carried out by the modules beside this one.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::control;
 use crate::liveness::{self, Suspect};
 use crate::open;
 use crate::read;
+use crate::schema::SchemaName;
 use crate::wake::{self, Session};
 
 /// The time between the two looks that prove a death: a living worker whose session was cut has told by then that its lock
@@ -30,8 +32,8 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
 ///
 /// Dropping it without [`close`](Backend::close) is like a crash: nothing that was acknowledged is lost, and other
 /// processes take over at once.
-#[derive(Debug)]
 pub struct PostgresBackend {
+    schema: SchemaName,
     connections: Arc<Connections>,
     session: Session,
     /// The keys of the locks of this handle's workers.
@@ -55,14 +57,15 @@ impl PostgresBackend {
     /// The schema may have been created, and is then complete.
     pub async fn open(options: PostgresOptions) -> Result<Self, BackendError> {
         let tracker = tokio_util::task::TaskTracker::new();
-        let channel = wake::channel(&options.schema).into();
+        let schema = options.schema.clone();
+        let channel = wake::channel(&schema).into();
         // A task that nobody can drop: what it has begun it also closes.
         let opened = tracker.spawn(async move { open::open(&options).await });
         let (connections, session) = opened.await.map_err(|failure| {
             let reason = "opening the database did not end".to_owned();
             BackendError::Unavailable { reason, source: Some(Box::new(failure)) }
         })??;
-        Ok(Self { connections, session, locks: Mutex::default(), channel })
+        Ok(Self { schema, connections, session, locks: Mutex::default(), channel })
     }
 
     fn check_open(&self) -> Result<(), BackendError> {
@@ -90,6 +93,14 @@ impl PostgresBackend {
         if let Some(key) = key {
             self.session.let_go(key);
         }
+    }
+}
+
+impl fmt::Debug for PostgresBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresBackend")
+            .field("schema", &self.schema.as_str())
+            .finish_non_exhaustive()
     }
 }
 

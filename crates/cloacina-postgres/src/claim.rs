@@ -14,7 +14,7 @@ use crate::queries::{Queries, Statement};
 use crate::{json, liveness, read, rows};
 
 /// What a claim looks for, ready to be bound.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Search {
     wanted: String,
     limit: u32,

@@ -63,7 +63,6 @@ const BEGIN_READ: &str = "\
     SELECT clock_timestamp() AS now";
 
 /// The connections of one handle.
-#[derive(Debug)]
 pub(crate) struct Connections {
     pool: PgPool,
     /// One connection for what keeps a worker alive: it does not wait behind the others.

@@ -10,7 +10,6 @@ use crate::sessions::Sessions;
 macro_rules! statements {
     ($($name:ident = $file:literal;)*) => {
         /// The statements of one schema.
-        #[derive(Debug)]
         pub(crate) struct Queries {
             $(pub(crate) $name: Statement,)*
         }
@@ -36,7 +35,7 @@ macro_rules! statements {
 }
 
 /// A statement of one schema.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Statement {
     sql: SqlStr,
     sessions: Sessions,
