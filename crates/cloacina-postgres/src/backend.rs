@@ -191,7 +191,7 @@ impl Backend for PostgresBackend {
         }
         let survivals = survivals.to_vec();
         let acquitted =
-            self.connections.write("acquit owners", move |connection, queries, clock| {
+            self.connections.vital("acquit owners", move |connection, queries, clock| {
                 Box::pin(
                     async move { liveness::acquit(connection, queries, clock, &survivals).await },
                 )

@@ -136,6 +136,7 @@ impl Engine {
             engine.bury().await;
             tracker.spawn(steward::keep_alive(Arc::clone(&engine)));
             tracker.spawn(steward::sweep(Arc::clone(&engine)));
+            tracker.spawn(partings::take_back(Arc::clone(&engine)));
             tracker.spawn(steward::claim(Arc::clone(&engine)));
             engine.note_unowned();
         }

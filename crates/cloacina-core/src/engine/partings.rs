@@ -1,7 +1,9 @@
 //! What this worker does not hold any more, should a death have been counted against it: it lives, and takes that back.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use super::Engine;
 use crate::backend::Survival;
@@ -25,6 +27,8 @@ pub(super) enum Parting {
 #[derive(Debug, Default)]
 pub(super) struct Partings {
     lists: Mutex<Lists>,
+    /// Something was lost.
+    noted: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +50,10 @@ impl Partings {
             return;
         }
         match parting {
-            Parting::Lost => drop(lists.lost.insert(survival)),
+            Parting::Lost => {
+                lists.lost.insert(survival);
+                self.noted.notify_one();
+            }
             Parting::Given => lists.given.push(survival),
         }
     }
@@ -68,6 +75,7 @@ impl Partings {
         let mut lists = self.lock();
         let given = std::mem::take(&mut lists.given);
         lists.lost.extend(given);
+        self.noted.notify_one();
     }
 
     fn next_lost(&self) -> Vec<Survival> {
@@ -78,6 +86,25 @@ impl Partings {
         let mut lists = self.lock();
         for survival in lost {
             lists.lost.remove(survival);
+        }
+    }
+}
+
+/// Takes back the deaths that were counted against this worker as soon as it knows, before the next one can be counted.
+pub(super) async fn take_back(engine: Arc<Engine>) {
+    let kill = engine.kill.clone();
+    loop {
+        tokio::select! {
+            () = engine.partings.noted.notified() => {}
+            () = kill.cancelled() => return,
+        }
+        engine.acquit().await;
+        if engine.partings.next_lost().is_empty() {
+            continue;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(engine.config.poll_interval) => engine.partings.noted.notify_one(),
+            () = kill.cancelled() => return,
         }
     }
 }

@@ -62,7 +62,6 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
             if engine.has_peers() {
                 engine.bury().await;
             }
-            engine.acquit().await;
         }
         // With or without peers: a submit may have been committed after its worker was buried.
         engine.bury().await;

@@ -9,7 +9,9 @@ use sqlx::{AssertSqlSafe, Postgres, Row as _, Transaction};
 /// Notes who changes what, in the order in which it happens. Sessions are told apart by their application names.
 const AUDIT: &str = "
 CREATE SCHEMA {audit};
-CREATE TABLE {audit}.workers (worker uuid, session text);
+CREATE TABLE {audit}.workers (
+    seq bigint GENERATED ALWAYS AS IDENTITY, worker uuid, session text
+);
 CREATE TABLE {audit}.ownership (
     seq bigint GENERATED ALWAYS AS IDENTITY, execution uuid, owner uuid, epoch bigint, status text
 );
@@ -19,7 +21,8 @@ CREATE TABLE {audit}.results (
 CREATE TABLE {audit}.changes (execution uuid, task text);
 
 CREATE FUNCTION {audit}.worker() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO {audit}.workers VALUES (NEW.id, current_setting('application_name'));
+    INSERT INTO {audit}.workers (worker, session)
+    VALUES (NEW.id, current_setting('application_name'));
     RETURN NULL;
 END $$;
 CREATE FUNCTION {audit}.ownership() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -134,8 +137,9 @@ impl Database {
 
     /// Lists all workers with their processes, in the order of their first registrations.
     pub(crate) async fn workers(&self) -> Vec<(String, u32)> {
-        // A repeated registration has one row still, and ids grow with time.
-        let sql = "SELECT DISTINCT worker::text, session FROM {audit}.workers ORDER BY worker";
+        // A worker that registered again is one worker still.
+        let sql = "SELECT worker::text, session FROM {audit}.workers \
+            GROUP BY worker, session ORDER BY min(seq)";
         let rows = self.rows(sql).await;
         rows.iter().map(|row| (row.get(0), pid_of(row.get(1)))).collect()
     }

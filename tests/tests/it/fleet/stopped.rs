@@ -48,14 +48,13 @@ async fn a_worker_stopped_past_its_lease_commits_nothing_of_the_old_and_starts_a
     evidence.check_complete(&more);
     check_values(&client, &ids, &orders).await;
     check_values(&client, &more, &again).await;
-    let (pid, anew) = (slow.pid(), fleet.database.workers_of(slow.pid()).await.pop());
+    let pid = slow.pid();
+    // On a busy machine it may have started anew more than once.
+    let anew = fleet.database.workers_of(pid).await.split_off(1);
     assert!(more.iter().all(|id| evidence.maker(*id, "add") == Some(pid)), "it works");
     let rows = fleet.database.committed().await;
     let of_more = rows.iter().filter(|row| more.iter().any(|id| id.to_string() == row.execution));
-    assert!(
-        of_more.map(|row| Some(&row.owner)).all(|owner| owner == anew.as_ref()),
-        "under its new id"
-    );
+    assert!(of_more.map(|row| &row.owner).all(|owner| anew.contains(owner)), "under a new id");
     slow.shut_down().await;
     assert_eq!(fleet.database.registered().await, 0, "its old id is gone, too");
     client.shutdown().await.unwrap();
