@@ -18,6 +18,7 @@ mod state;
 mod status;
 mod task;
 mod tenant;
+mod tenants;
 mod workflow;
 
 pub use cloacina_macros::{task, workflow};
@@ -39,6 +40,7 @@ pub use task::{
     TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
 };
 pub use tenant::{TenantId, TenantIdError};
+pub use tenants::{Changes, Creation, Removal, TenantError, TenantStore, TenantWork};
 pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows};
 
 /// What generated code names. No part of the public interface.
