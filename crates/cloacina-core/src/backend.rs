@@ -146,6 +146,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Gives executions back. One whose worker and epoch no longer own it is passed over.
     ///
+    /// One that is due later is not claimed before; where nothing is said, what was due stays due.
     /// Attempts on record as running become `Released`, unless their task has a row. Cases: `release_*`.
     async fn release(&self, releases: &[Release]) -> Result<(), BackendError>;
 

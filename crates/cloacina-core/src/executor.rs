@@ -15,6 +15,7 @@ use crate::{
     ExecutorConfig, ExecutorError, ExecutorMetrics, PipelineResult, PipelineStatus, Workflow,
 };
 
+pub(crate) use builder::Prepared;
 pub use builder::UnifiedExecutorBuilder;
 pub use execution::PipelineExecution;
 
@@ -126,7 +127,12 @@ impl<B: Backend> UnifiedExecutor<B> {
         Self { handle: Arc::new(Handle { engine }), backend: PhantomData }
     }
 
-    fn engine(&self) -> &Arc<Engine> {
+    /// Reports whether this is the only handle: nobody else can submit, wait or ask.
+    pub(crate) fn is_only_handle(&self) -> bool {
+        Arc::strong_count(&self.handle) == 1
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.handle.engine
     }
 

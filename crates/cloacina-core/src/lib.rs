@@ -40,7 +40,10 @@ pub use task::{
     TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
 };
 pub use tenant::{TenantId, TenantIdError};
-pub use tenants::{Changes, Creation, Removal, TenantError, TenantStore, TenantWork};
+pub use tenants::{
+    Changes, Creation, OpenTenants, Removal, TenantError, TenantManager, TenantManagerBuilder,
+    TenantMetrics, TenantStore, TenantWork,
+};
 pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows};
 
 /// What generated code names. No part of the public interface.

@@ -1,5 +1,7 @@
 //! Orders of users, releases and deletions.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Control, ControlVerdict, ExecutionRecord, Release, WorkflowDefinition,
@@ -92,17 +94,21 @@ pub(crate) async fn release(
     let what = "release executions";
     let standings =
         read::lock(&mut *connection, queries, releases.iter().map(|one| one.execution)).await?;
-    let owned = releases.iter().filter(|release| {
+    let owned = |release: &&Release| {
         standings.get(&release.execution).is_some_and(|standing| {
             standing.owner == Some(release.worker)
                 && standing.epoch == release.epoch
                 && !standing.status.is_terminal()
         })
-    });
-    let ids = json::ids(owned.map(|release| release.execution));
+    };
+    let owned: BTreeMap<ExecutionId, _> =
+        releases.iter().filter(owned).map(|one| (one.execution, one.due_in)).collect();
+    let ids = json::ids(owned.keys().copied());
+    let rows: Vec<_> =
+        owned.into_iter().map(|(id, due_in)| (id, due_in.map(|wait| clock.after(wait)))).collect();
     let query = queries.attempts_release.query().bind(&ids).bind(clock.now());
     query.execute(&mut *connection).await.during(what)?;
-    let query = queries.executions_release.query().bind(&ids);
+    let query = queries.executions_release.query().bind(json::rows(&rows)?).bind(&ids);
     query.execute(&mut *connection).await.during(what).map(drop)
 }
 

@@ -79,9 +79,12 @@ pub(crate) async fn release(
     releases: &[Release],
 ) -> Result<(), BackendError> {
     let what = "release executions";
-    let releases: Vec<(Hex, Hex, u64)> = releases
+    let releases: Vec<(Hex, Hex, u64, Option<i64>)> = releases
         .iter()
-        .map(|release| (release.execution.into(), release.worker.into(), release.epoch))
+        .map(|release| {
+            let due_at = release.due_in.map(|wait| clock.after(wait));
+            (release.execution.into(), release.worker.into(), release.epoch, due_at)
+        })
         .collect();
     let releases = json::rows(&releases)?;
     let query = sqlx::query(queries::ATTEMPTS_RELEASE).bind(&releases).bind(clock.now());

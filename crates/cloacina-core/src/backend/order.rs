@@ -40,7 +40,7 @@ pub struct Claims {
     pub peers: u32,
 }
 
-/// Gives an execution back, so that any worker may claim it.
+/// Gives an execution back, so that any worker may claim it, at once or when it falls due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     /// The execution.
@@ -49,6 +49,8 @@ pub struct Release {
     pub worker: WorkerId,
     /// The epoch under which it owns it.
     pub epoch: u64,
+    /// How long nobody needs to take it up, if all of it waits.
+    pub due_in: Option<Duration>,
 }
 
 /// A user's order about an execution.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::driver::{AttemptEnd, Message, Order};
+use super::slots::Slot;
 use crate::backend::{
     AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
 };
@@ -62,14 +63,13 @@ impl Attempt {
         let slot = tokio::select! {
             biased;
             () = self.halt.cancelled() => return self.report_not_started(),
-            slot = Arc::clone(&engine.slots).acquire_owned() => slot,
+            slot = engine.lane.acquire() => slot,
         };
         let (exclusive, _shared) = self.find_company().await;
         let company = match (&exclusive, self.on_record) {
             (None, Some(_)) => Some(Company::Shared),
             (_, on_record) => on_record,
         };
-        let Ok(slot) = slot else { return self.report_not_started() };
         if self.is_called_off() || !self.record_start(company).await || self.is_called_off() {
             return self.report_not_started();
         }
@@ -98,7 +98,7 @@ impl Attempt {
     async fn find_company(
         &self,
     ) -> (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<'_, ()>>) {
-        let quarantine = &self.engine.quarantine;
+        let quarantine = &self.engine.shared.quarantine;
         if self.on_record == Some(Company::Alone) {
             let alone = Arc::clone(quarantine).write_owned();
             let patience = self.engine.config.lease_ttl;
@@ -142,11 +142,7 @@ impl Attempt {
         self.workflow.task_at(self.ordinal)
     }
 
-    async fn run_body(
-        &self,
-        started: Instant,
-        slot: tokio::sync::OwnedSemaphorePermit,
-    ) -> AttemptResult {
+    async fn run_body(&self, started: Instant, slot: Slot) -> AttemptResult {
         let run = TaskContext {
             execution_id: self.execution,
             workflow: Arc::clone(&self.workflow.key().name),
@@ -243,7 +239,7 @@ async fn call(
     body: Body,
     mut context: Context,
     run: TaskContext,
-    slot: tokio::sync::OwnedSemaphorePermit,
+    slot: Slot,
 ) -> Result<(Context, TaskOutput), TaskError> {
     match body {
         Body::Async(body) => {

@@ -313,9 +313,19 @@ impl Driver {
         None
     }
 
+    /// How long nobody needs to take it up: until the first retry or the deadline, if nothing else is to be done.
+    fn due_in(&self) -> Option<Duration> {
+        if self.state.has_startable() {
+            return None;
+        }
+        let due = self.timers.next_due()?;
+        Some(due.saturating_duration_since(Instant::now())).filter(|wait| !wait.is_zero())
+    }
+
     /// Gives the execution back. Until that is done it counts as held: nobody else would know of it.
     async fn release(&self) {
-        let release = Release { execution: self.id, worker: self.worker, epoch: self.epoch };
+        let (execution, worker, epoch) = (self.id, self.worker, self.epoch);
+        let release = Release { execution, worker, epoch, due_in: self.due_in() };
         // With those of others: a worker may give back hundreds at once.
         while let Ok(Err(error)) = self.engine.committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");

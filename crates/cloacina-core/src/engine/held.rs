@@ -44,10 +44,11 @@ impl Held {
 }
 
 /// All executions that are held, by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AllHeld {
     by_id: Mutex<HashMap<ExecutionId, Held>>,
     load: Arc<AtomicUsize>,
+    budget: Arc<Budget>,
     emptied: Notify,
 }
 
@@ -55,17 +56,41 @@ pub(super) struct AllHeld {
 #[derive(Debug)]
 pub(super) struct Load {
     total: Arc<AtomicUsize>,
+    budget: Arc<Budget>,
     own: usize,
+}
+
+/// How much the executors of one process may hold in all.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limit: usize,
+    load: AtomicUsize,
+    executors: AtomicUsize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, load: AtomicUsize::new(0), executors: AtomicUsize::new(0) }
+    }
+
+    /// How much more an executor may take: what is left, and its equal share in any case.
+    fn room(&self, own: usize) -> usize {
+        let left = self.limit.saturating_sub(self.load.load(Ordering::Relaxed));
+        let share = self.limit / self.executors.load(Ordering::Relaxed).max(1);
+        left.max(share.max(1).saturating_sub(own))
+    }
 }
 
 impl Load {
     /// Sets its share; true if that has become less.
     pub(super) fn set(&mut self, own: usize) -> bool {
         let less = own < self.own;
-        if own > self.own {
-            self.total.fetch_add(own - self.own, Ordering::Relaxed);
-        } else {
-            self.total.fetch_sub(self.own - own, Ordering::Relaxed);
+        for total in [&*self.total, &self.budget.load] {
+            if own > self.own {
+                total.fetch_add(own - self.own, Ordering::Relaxed);
+            } else {
+                total.fetch_sub(self.own - own, Ordering::Relaxed);
+            }
         }
         self.own = own;
         less
@@ -78,7 +103,25 @@ impl Drop for Load {
     }
 }
 
+impl Drop for AllHeld {
+    fn drop(&mut self) {
+        self.budget.executors.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl AllHeld {
+    /// Starts with nothing. What it comes to hold counts against the budget.
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        budget.executors.fetch_add(1, Ordering::Relaxed);
+        let (by_id, load, emptied) = (Mutex::default(), Arc::default(), Notify::new());
+        Self { by_id, load, budget, emptied }
+    }
+
+    /// How much more may be held, as far as the process is concerned.
+    pub(super) fn room(&self) -> usize {
+        self.budget.room(self.load())
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
         // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,7 +135,8 @@ impl AllHeld {
 
     /// Counts one more execution that will come.
     pub(super) fn reserve(&self) -> Load {
-        let mut load = Load { total: Arc::clone(&self.load), own: 0 };
+        let mut load =
+            Load { total: Arc::clone(&self.load), budget: Arc::clone(&self.budget), own: 0 };
         load.set(1);
         load
     }

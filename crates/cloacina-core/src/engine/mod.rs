@@ -2,7 +2,7 @@
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
 //! worker alive and finds work, [`restore`] turns records into states, [`partings`] takes back what a death that was none
-//! did; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the
+//! did; [`slots`] shares the slots of the process among its executors; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the
 //! taking up of work, `kill` ends everything.
 
 mod attempt;
@@ -13,15 +13,17 @@ mod held;
 mod metrics;
 mod partings;
 mod restore;
+mod slots;
 mod steward;
 mod submit;
 mod waiters;
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, RwLock, Semaphore};
+use tokio::sync::{Notify, RwLock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,9 +34,10 @@ use crate::workflow::Workflows;
 use crate::{ExecutorConfig, TenantId, WorkerId};
 use committer::Committer;
 use driver::{Driver, Order};
-use held::AllHeld;
+use held::{AllHeld, Budget};
 pub use metrics::ExecutorMetrics;
 use partings::Partings;
+use slots::{Lane, Slots};
 pub(crate) use submit::Submission;
 pub(crate) use waiters::Answer;
 use waiters::Waiters;
@@ -52,16 +55,15 @@ pub(crate) enum Role {
 pub(crate) struct Engine {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) config: ExecutorConfig,
-    pub(crate) workflows: Workflows,
+    pub(crate) workflows: Arc<Workflows>,
     states: Arc<States>,
     tenant: Option<TenantId>,
     role: Role,
     /// Changes when the worker was declared dead and registers anew.
     worker: Mutex<WorkerId>,
     committer: Committer,
-    slots: Arc<Semaphore>,
-    /// Shared by ordinary attempts, exclusive to those that have to run alone.
-    quarantine: Arc<RwLock<()>>,
+    lane: Lane,
+    shared: Shared,
     held: AllHeld,
     partings: Partings,
     waiters: Waiters,
@@ -86,10 +88,33 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) config: ExecutorConfig,
-    pub(crate) workflows: Workflows,
-    pub(crate) states: States,
+    pub(crate) workflows: Arc<Workflows>,
+    pub(crate) states: Arc<States>,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) role: Role,
+    /// What it shares with other executors of this process; nothing if it is alone.
+    pub(crate) shared: Option<Shared>,
+    /// How many slots it gets in its turn, where others wait for some as well.
+    pub(crate) weight: NonZeroU32,
+}
+
+/// What the executors of one process share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    slots: Arc<Slots>,
+    budget: Arc<Budget>,
+    /// Shared by ordinary attempts, exclusive to those that have to run alone: a crash takes the whole process down.
+    quarantine: Arc<RwLock<()>>,
+}
+
+impl Shared {
+    pub(crate) fn new(max_concurrent_tasks: usize, max_held_executions: usize) -> Self {
+        Self {
+            slots: Slots::new(max_concurrent_tasks),
+            budget: Arc::new(Budget::new(max_held_executions)),
+            quarantine: Arc::default(),
+        }
+    }
 }
 
 impl Engine {
@@ -98,7 +123,10 @@ impl Engine {
         backend: Arc<dyn Backend>,
         setup: Setup,
     ) -> Result<Arc<Self>, BackendError> {
-        let Setup { config, workflows, states, tenant, role } = setup;
+        let Setup { config, workflows, states, tenant, role, shared, weight } = setup;
+        let shared = shared.unwrap_or_else(|| {
+            Shared::new(config.max_concurrent_tasks, config.max_held_executions)
+        });
         let tracker = TaskTracker::new();
         let kill = CancellationToken::new();
         let (committer, work) = Committer::new(Arc::clone(&backend), kill.clone());
@@ -107,9 +135,9 @@ impl Engine {
             role,
             worker: Mutex::new(WorkerId::new()),
             committer,
-            slots: Arc::new(Semaphore::new(config.max_concurrent_tasks)),
-            quarantine: Arc::default(),
-            held: AllHeld::default(),
+            lane: shared.slots.lane(config.max_concurrent_tasks, weight),
+            held: AllHeld::new(Arc::clone(&shared.budget)),
+            shared,
             partings: Partings::default(),
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),
@@ -124,7 +152,7 @@ impl Engine {
             kill,
             config,
             workflows,
-            states: Arc::new(states),
+            states,
             tenant,
         });
         engine.backend.define_workflows(&engine.workflows.definitions()).await?;
@@ -153,7 +181,17 @@ impl Engine {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_peers(&self) -> bool {
+    /// Reports whether nothing is under way: all that is held waits for its time.
+    pub(crate) fn rests(&self) -> bool {
+        self.held.load() == 0
+    }
+
+    /// Tells how many executions are held, waiting ones included.
+    pub(crate) fn held_executions(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(crate) fn has_peers(&self) -> bool {
         self.peers.load(Ordering::Relaxed) > 0
     }
 
@@ -167,7 +205,9 @@ impl Engine {
         let most = if self.has_peers() { most.min(self.config.max_concurrent_tasks) } else { most };
         // What waits for a retry is held but is no load.
         let held = self.config.max_held_executions * 4;
-        most.saturating_sub(self.held.load()).min(held.saturating_sub(self.held.len()))
+        most.saturating_sub(self.held.load())
+            .min(held.saturating_sub(self.held.len()))
+            .min(self.held.room())
     }
 
     /// Notes that there may be work that nobody owns, and looks for it.
@@ -188,7 +228,7 @@ impl Engine {
         let most = self.config.max_concurrent_tasks;
         ExecutorMetrics {
             held_executions: self.held.len(),
-            running_tasks: most.saturating_sub(self.slots.available_permits()),
+            running_tasks: self.lane.running(),
             max_concurrent_tasks: most,
             ..self.metrics.read()
         }

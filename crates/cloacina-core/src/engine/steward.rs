@@ -234,7 +234,10 @@ impl Engine {
         };
         let unknown = owned.into_iter().filter(|record| !self.held.contains(record.id));
         let releases: Vec<_> = unknown
-            .map(|record| Release { execution: record.id, worker, epoch: record.epoch })
+            .map(|record| {
+                let (execution, epoch) = (record.id, record.epoch);
+                Release { execution, worker, epoch, due_in: None }
+            })
             .collect();
         match self.backend.release(&releases).await {
             Ok(()) => self.unsure.store(false, Ordering::Relaxed),

@@ -1,11 +1,12 @@
 //! Settings, one by one.
 
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::UnifiedExecutor;
-use crate::engine::{Engine, Role, Setup};
+use crate::engine::{Engine, Role, Setup, Shared};
 use crate::task::States;
 use crate::workflow::{Workflows, registered_workflows};
 use crate::{
@@ -30,7 +31,7 @@ pub struct UnifiedExecutorBuilder<B> {
 }
 
 impl<B: Backend> UnifiedExecutorBuilder<B> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             url: None,
             schema: None,
@@ -149,18 +150,58 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
     ///
     /// A setting that is not allowed, a workflow that is not well formed, state that a task needs and that is missing, a
     /// store that failed.
-    pub async fn build_on(mut self, backend: B) -> Result<UnifiedExecutor<B>, ExecutorError> {
+    pub async fn build_on(self, backend: B) -> Result<UnifiedExecutor<B>, ExecutorError> {
+        let tenant = self.tenant.clone();
+        self.prepare()?.start(backend, tenant, None, NonZeroU32::MIN).await
+    }
+
+    /// Checks all that can be checked before there is a store.
+    pub(crate) fn prepare(mut self) -> Result<Prepared<B>, ExecutorError> {
         self.config.validate()?;
         let workflows = match self.workflows.take() {
             Some(workflows) => Workflows::new(workflows)?,
             None => Workflows::new(registered_workflows()?)?,
         };
         self.check_state(&workflows)?;
+        let Self { config, states, role, backend, .. } = self;
+        let (workflows, states) = (Arc::new(workflows), Arc::new(states));
+        Ok(Prepared { config, workflows, states, role, backend })
+    }
+}
+
+/// What executors are started with, checked. Any number can be.
+#[derive(Debug)]
+pub(crate) struct Prepared<B> {
+    pub(crate) config: ExecutorConfig,
+    workflows: Arc<Workflows>,
+    states: Arc<States>,
+    pub(crate) role: Role,
+    backend: PhantomData<fn() -> B>,
+}
+
+impl<B: Backend> Prepared<B> {
+    pub(crate) async fn start(
+        &self,
+        backend: B,
+        tenant: Option<TenantId>,
+        shared: Option<Shared>,
+        weight: NonZeroU32,
+    ) -> Result<UnifiedExecutor<B>, ExecutorError> {
+        let setup = Setup {
+            config: self.config.clone(),
+            workflows: Arc::clone(&self.workflows),
+            states: Arc::clone(&self.states),
+            tenant,
+            role: self.role,
+            shared,
+            weight,
+        };
         let backend: Arc<dyn Backend> = Arc::new(backend);
-        let Self { config, states, tenant, role, .. } = self;
-        let setup = Setup { config, workflows, states, tenant, role };
-        let engine = Engine::start(backend, setup).await?;
-        Ok(UnifiedExecutor::from_engine(engine))
+        let started = Engine::start(Arc::clone(&backend), setup).await;
+        if started.is_err() {
+            backend.close().await;
+        }
+        Ok(UnifiedExecutor::from_engine(started?))
     }
 }
 

@@ -229,6 +229,11 @@ impl ExecutionState {
         }
     }
 
+    /// Reports whether a task could be started at once, were the execution not on hold.
+    pub(crate) const fn has_startable(&self) -> bool {
+        !self.startable.is_empty()
+    }
+
     /// Reports how many bodies run or wait for a slot.
     pub(crate) const fn running(&self) -> usize {
         self.running

@@ -80,6 +80,15 @@ pub trait TenantStore: fmt::Debug + Send + Sync + 'static {
     async fn close(&self);
 }
 
+/// A store that an address leads to, for [`TenantManager::new`](crate::TenantManager::new).
+pub trait OpenTenants: TenantStore + Sized {
+    /// What opening returns: `M` itself where nothing can fail before the first use, or a result.
+    type Opened<M>;
+
+    /// Opens the store and makes something of it.
+    fn open_and<M>(address: &str, make: impl FnOnce(Self) -> M) -> Self::Opened<M>;
+}
+
 /// What became of the order to create a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {

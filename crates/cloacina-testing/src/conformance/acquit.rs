@@ -181,7 +181,7 @@ pub async fn acquit_without_a_death_is_passed_over(fx: &Fixture) {
     let me = fx.worker().await;
     let (held, given) = (fx.submit_owned(me).await, fx.submit_owned(me).await);
     fx.committed(checkpoint(held, me, 1).start(attempt_start("load", 1))).await;
-    let release = Release { execution: given, worker: me, epoch: 1 };
+    let release = Release { execution: given, worker: me, epoch: 1, due_in: None };
     fx.store().release(&[release]).await.expect("release answers");
     let before = [fx.record(held).await, fx.record(given).await, fx.record(gone).await];
     let unknown = ExecutionId::new();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloacina_core::PipelineStatus;
-use cloacina_core::backend::{ClaimScope, Control, WorkflowKey};
+use cloacina_core::backend::{ClaimScope, Control, Release, WorkflowKey};
 
 use super::fixture::{soon, take_a_breath};
 use super::{Fixture, adopt, execution, workflow_key};
@@ -99,4 +99,19 @@ pub async fn claim_tells_of_nothing_due_on_hold(fx: &Fixture) {
     let claims = fx.claim_in(scope(), me, 10).await;
     assert_next(claims.next_due, HOUR, "an execution that was resumed");
     assert!(claims.executions.is_empty(), "a resume made a delayed execution due");
+}
+
+/// Catches a release that forgets when the execution falls due, and one that makes it due for no reason.
+pub async fn release_keeps_an_execution_until_it_is_due(fx: &Fixture) {
+    let (me, next) = (fx.worker().await, fx.worker().await);
+    let (waiting, ready) = (fx.submit_owned(me).await, fx.submit_owned(me).await);
+    let release = |execution, due_in| Release { execution, worker: me, epoch: 1, due_in };
+    let releases = [release(waiting, Some(HOUR)), release(ready, None)];
+    fx.store().release(&releases).await.expect("release answers");
+    let claims = fx.claim_in(scope(), next, 10).await;
+    let claimed: Vec<_> = claims.executions.iter().map(|snapshot| snapshot.record.id).collect();
+    assert_eq!(claimed, [ready], "what was given at once");
+    assert_next(claims.next_due, HOUR, "an execution that waits for an hour");
+    fx.release(ready, next, 2).await;
+    assert_eq!(fx.claim(me, 10).await, [ready], "a release without a wait did not keep it due");
 }

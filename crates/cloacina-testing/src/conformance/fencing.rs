@@ -183,7 +183,7 @@ pub async fn checkpoint_racing_a_release_is_whole_or_fenced(fx: &Fixture) {
     let other = fx.another_handle().await;
     for round in 0..30 {
         let id = fx.submit_owned(me).await;
-        let releases = [Release { execution: id, worker: me, epoch: 1 }];
+        let releases = [Release { execution: id, worker: me, epoch: 1, due_in: None }];
         let step = traces(id, me, 1);
         let (verdict, released) = tokio::join!(fx.checkpoint(step), other.release(&releases));
         released.expect("release answers");

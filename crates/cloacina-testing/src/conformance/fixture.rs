@@ -149,7 +149,7 @@ impl Fixture {
 
     /// Gives an execution back.
     pub async fn release(&self, execution: ExecutionId, worker: WorkerId, epoch: u64) {
-        let releases = [Release { execution, worker, epoch }];
+        let releases = [Release { execution, worker, epoch, due_in: None }];
         self.store.release(&releases).await.expect("release answers");
     }
 

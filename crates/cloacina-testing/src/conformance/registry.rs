@@ -106,6 +106,7 @@ macro_rules! for_each_case {
             claim_hands_each_its_own,
             claim_dropped_leaves_each_with_one_owner,
             claim_waits_until_an_execution_is_due,
+            release_keeps_an_execution_until_it_is_due,
             claim_gives_a_delayed_execution_once_it_is_due,
             claim_gives_what_is_due_past_what_is_not,
             claim_tells_when_the_next_one_is_due,

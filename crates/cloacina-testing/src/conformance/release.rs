@@ -45,11 +45,11 @@ pub async fn release_passes_over_what_is_not_owned(fx: &Fixture) {
     let (mine, again, theirs) =
         (fx.submit_owned(me).await, fx.submit_owned(me).await, fx.submit_owned(other).await);
     let releases = [
-        Release { execution: theirs, worker: me, epoch: 1 },
-        Release { execution: again, worker: me, epoch: 2 },
-        Release { execution: again, worker: me, epoch: 0 },
-        Release { execution: ExecutionId::new(), worker: me, epoch: 1 },
-        Release { execution: mine, worker: me, epoch: 1 },
+        Release { execution: theirs, worker: me, epoch: 1, due_in: None },
+        Release { execution: again, worker: me, epoch: 2, due_in: None },
+        Release { execution: again, worker: me, epoch: 0, due_in: None },
+        Release { execution: ExecutionId::new(), worker: me, epoch: 1, due_in: None },
+        Release { execution: mine, worker: me, epoch: 1, due_in: None },
     ];
     fx.store().release(&releases).await.expect("release answers");
     assert_eq!(fx.record(theirs).await.owner, Some(other), "another worker's was given back");

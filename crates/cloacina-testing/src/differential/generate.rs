@@ -298,7 +298,10 @@ impl World {
         let mut releases = Vec::new();
         for _ in 0..self.rng.u32(..3) {
             let (execution, worker, epoch) = self.owned(store).await;
-            releases.push(Release { execution, worker, epoch });
+            // Far enough that no two clocks tell different stories, and one of two releases of an execution is like the other.
+            let waits = execution.as_uuid().as_u128() % 4 == 0;
+            let due_in = waits.then_some(Duration::from_secs(86_400));
+            releases.push(Release { execution, worker, epoch, due_in });
         }
         releases
     }

@@ -104,6 +104,8 @@ impl State {
                 let over = execution.record.status.is_terminal();
                 if !over && execution.is_owned_by(release.worker, release.epoch) {
                     execution.give_back(AttemptState::Released, now);
+                    let due_at = release.due_in.map(|wait| later(now, wait));
+                    execution.record.due_at = due_at.or(execution.record.due_at);
                 }
             });
         }

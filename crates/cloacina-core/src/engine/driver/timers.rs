@@ -31,6 +31,13 @@ impl Timers {
         self.heap.is_empty()
     }
 
+    /// Returns when something falls due, whether a body runs or not.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let due =
+            self.heap.iter().filter(|Reverse((_, timer))| !matches!(timer, Timer::Watch { .. }));
+        due.map(|Reverse((at, _))| *at).min()
+    }
+
     /// Waits for the next timer and takes it out. Cancel safe. Never returns if there is none.
     pub(super) async fn next(&mut self) -> Timer {
         let Some(Reverse((at, _))) = self.heap.peek() else {

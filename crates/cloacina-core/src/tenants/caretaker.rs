@@ -1,0 +1,220 @@
+//! Finds the tenants that have work and sees to it that their executors run; stops those that have none.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+
+use super::due::DueTimes;
+use super::roster::Roster;
+use super::{Changes, TenantError, TenantStore, TenantWork};
+use crate::TenantId;
+use crate::engine::Role;
+
+/// How many executors are started at once, of those that nobody asked for.
+const STARTS: usize = 8;
+
+/// How soon what failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is known of tenants that are not active.
+#[derive(Debug)]
+pub(super) struct News {
+    hints: Mutex<Hints>,
+    hinted: Notify,
+    due: Mutex<DueTimes>,
+    due_changed: Notify,
+    starts: Arc<Semaphore>,
+}
+
+/// Where there may be work.
+#[derive(Debug, Default)]
+struct Hints {
+    tenants: BTreeSet<TenantId>,
+    anywhere: Option<Anywhere>,
+}
+
+/// There may be work in any tenant.
+#[derive(Debug, Clone, Copy)]
+struct Anywhere;
+
+impl Default for News {
+    fn default() -> Self {
+        Self {
+            hints: Mutex::default(),
+            hinted: Notify::new(),
+            due: Mutex::default(),
+            due_changed: Notify::new(),
+            starts: Arc::new(Semaphore::new(STARTS)),
+        }
+    }
+}
+
+impl News {
+    fn hints(&self) -> MutexGuard<'_, Hints> {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn due(&self) -> MutexGuard<'_, DueTimes> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes tenants that may have work.
+    pub(super) fn hint(&self, tenants: impl IntoIterator<Item = TenantId>) {
+        self.hints().tenants.extend(tenants);
+        self.hinted.notify_one();
+    }
+
+    fn hint_anywhere(&self) {
+        self.hints().anywhere = Some(Anywhere);
+        self.hinted.notify_one();
+    }
+
+    /// Forgets what was to come in a tenant that is gone.
+    pub(super) fn forget(&self, tenant: &TenantId) {
+        self.due().forget(tenant);
+    }
+
+    fn note_due(&self, tenant: TenantId, wait: Duration) {
+        self.due().note(tenant, Instant::now() + wait);
+        self.due_changed.notify_one();
+    }
+}
+
+/// Begins to look after the tenants, until the roster is stopped.
+pub(super) fn begin<S: TenantStore>(roster: &Arc<Roster<S>>, role: Role, runtime: &Handle) {
+    roster.tracker.spawn_on(rest(Arc::clone(roster)), runtime);
+    if role == Role::Client {
+        // Others find the work and do it.
+        return;
+    }
+    roster.news.hint_anywhere();
+    roster.tracker.spawn_on(listen(Arc::clone(roster)), runtime);
+    roster.tracker.spawn_on(look(Arc::clone(roster)), runtime);
+    roster.tracker.spawn_on(wake(Arc::clone(roster)), runtime);
+}
+
+/// Hears where others gave tenants work.
+async fn listen<S: TenantStore>(roster: Arc<Roster<S>>) {
+    loop {
+        tokio::select! {
+            changes = roster.store.changed(roster.settings.poll_interval) => match changes {
+                Changes::In(tenants) => {
+                    let resting = tenants.into_iter().filter(|tenant| !roster.is_active(tenant));
+                    roster.news.hint(resting);
+                }
+                Changes::Anywhere => roster.news.hint_anywhere(),
+            },
+            () = roster.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Looks where there may be work; now and then everywhere.
+async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
+    let (news, settings) = (&roster.news, &roster.settings);
+    let mut sweep = Instant::now() + settings.sweep_interval;
+    loop {
+        tokio::select! {
+            () = news.hinted.notified() => {}
+            () = tokio::time::sleep_until(sweep) => news.hint_anywhere(),
+            () = roster.stop.cancelled() => return,
+        }
+        let Hints { tenants, anywhere } = std::mem::take(&mut *news.hints());
+        let tenants: Vec<_> =
+            tenants.into_iter().filter(|tenant| !roster.is_active(tenant)).collect();
+        let found = match anywhere {
+            Some(Anywhere) => {
+                sweep = Instant::now() + settings.sweep_interval;
+                roster.store.work(None).await
+            }
+            None if tenants.is_empty() => continue,
+            None => roster.store.work(Some(&tenants)).await,
+        };
+        // Others may tell all the time; looking a few times a poll is enough.
+        let mut pause = settings.poll_interval / 4;
+        match found {
+            Ok(work) => work.into_iter().for_each(|work| attend(&roster, work)),
+            Err(error) => {
+                tracing::warn!(%error, "looking for tenants with work failed");
+                pause = pause.max(RETRY);
+                let mut hints = news.hints();
+                hints.tenants.extend(tenants);
+                hints.anywhere = hints.anywhere.or(anywhere);
+                news.hinted.notify_one();
+            }
+        }
+        if anywhere.is_some() {
+            roster.stop_vanished().await;
+        }
+        let _ = tokio::time::timeout(pause, roster.stop.cancelled()).await;
+    }
+}
+
+/// Sees to work that was found.
+fn attend<S: TenantStore>(roster: &Arc<Roster<S>>, work: TenantWork) {
+    let TenantWork { tenant, owned, next_due } = work;
+    match next_due {
+        _ if roster.is_active(&tenant) => {}
+        Some(wait) if !owned && !wait.is_zero() => roster.news.note_due(tenant, wait),
+        _ => {
+            roster.tracker.spawn(start(Arc::clone(roster), tenant));
+        }
+    }
+}
+
+/// Starts the executor of a tenant that nobody asked for.
+async fn start<S: TenantStore>(roster: Arc<Roster<S>>, tenant: TenantId) {
+    let starts = Arc::clone(&roster.news.starts);
+    let _permit = tokio::select! {
+        permit = starts.acquire_owned() => permit,
+        () = roster.stop.cancelled() => return,
+    };
+    match roster.executor(&tenant).await {
+        Ok(_) | Err(TenantError::ShuttingDown | TenantError::UnknownTenant(_)) => {}
+        Err(error) => {
+            tracing::warn!(%tenant, %error, "the executor of a tenant with work could not be started");
+            if error.is_transient() {
+                roster.news.note_due(tenant, RETRY);
+            }
+        }
+    }
+}
+
+/// Starts executors when work falls due in tenants at rest.
+async fn wake<S: TenantStore>(roster: Arc<Roster<S>>) {
+    let news = &roster.news;
+    loop {
+        let next = news.due().next();
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = news.due_changed.notified() => {}
+            () = roster.stop.cancelled() => return,
+        }
+        loop {
+            let Some(tenant) = news.due().take(Instant::now()) else { break };
+            if !roster.is_active(&tenant) {
+                roster.tracker.spawn(start(Arc::clone(&roster), tenant));
+            }
+        }
+    }
+}
+
+/// Stops executors that have nothing to do.
+async fn rest<S: TenantStore>(roster: Arc<Roster<S>>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(roster.settings.idle_timeout / 4) => roster.stop_idle().await,
+            () = roster.stop.cancelled() => return,
+        }
+    }
+}

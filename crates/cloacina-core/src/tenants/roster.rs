@@ -1,0 +1,389 @@
+//! The tenants that are active, each with its executor: started once, stopped when nothing is to be done.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::caretaker::{self, News};
+use super::{Creation, Removal, TenantError, TenantMetrics, TenantStore};
+use crate::engine::{Role, Shared};
+use crate::executor::Prepared;
+use crate::{Backend, ExecutorError, TenantId, UnifiedExecutor, UnifiedExecutorBuilder};
+
+/// What a manager was told.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) weights: HashMap<TenantId, NonZeroU32>,
+    pub(super) idle_timeout: Duration,
+    pub(super) sweep_interval: Duration,
+    pub(super) poll_interval: Duration,
+}
+
+/// All that a manager has.
+pub(super) struct Roster<S: TenantStore> {
+    pub(super) store: S,
+    prepared: OnceLock<Prepared<S::Backend>>,
+    shared: Shared,
+    pub(super) settings: Settings,
+    entries: Mutex<HashMap<TenantId, Arc<Entry<S::Backend>>>>,
+    pub(super) news: News,
+    pub(super) tracker: TaskTracker,
+    pub(super) stop: CancellationToken,
+    begun: AtomicBool,
+}
+
+/// A tenant that is active, or about to be or not to be. Whoever starts or stops its executor holds the lock.
+struct Entry<B> {
+    place: Arc<AsyncMutex<Place<B>>>,
+    /// Since when it was seen to have nothing to do.
+    idle_since: Mutex<Option<Instant>>,
+}
+
+/// What is at an entry.
+enum Place<B> {
+    Empty,
+    Open(UnifiedExecutor<B>),
+    /// The entry has left the roster: who waited for it looks there again.
+    Left,
+}
+
+/// The lock of an entry that is on the roster.
+type Guard<B> = OwnedMutexGuard<Place<B>>;
+
+impl<S: TenantStore> Roster<S> {
+    pub(super) fn new(
+        store: S,
+        prepared: Option<Prepared<S::Backend>>,
+        shared: Shared,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store,
+            prepared: prepared.map_or_else(OnceLock::new, OnceLock::from),
+            shared,
+            settings,
+            entries: Mutex::default(),
+            news: News::default(),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            begun: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<Entry<S::Backend>>>> {
+        // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to look after the tenants, if there is a runtime and nobody has.
+    pub(super) fn begin(self: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            let role = self.prepared.get().map_or(Role::Worker, |prepared| prepared.role);
+            caretaker::begin(self, role, &runtime);
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Begins, unless it is over.
+    pub(super) fn ready(self: &Arc<Self>) -> Result<(), TenantError> {
+        if self.stop.is_cancelled() {
+            return Err(TenantError::ShuttingDown);
+        }
+        self.begin();
+        Ok(())
+    }
+
+    fn prepared(&self) -> Result<&Prepared<S::Backend>, ExecutorError> {
+        match self.prepared.get() {
+            Some(prepared) => Ok(prepared),
+            None => {
+                let prepared = UnifiedExecutorBuilder::new().prepare()?;
+                Ok(self.prepared.get_or_init(|| prepared))
+            }
+        }
+    }
+
+    pub(super) fn is_active(&self, tenant: &TenantId) -> bool {
+        self.lock().contains_key(tenant)
+    }
+
+    pub(super) fn active(&self) -> Vec<TenantId> {
+        let mut tenants: Vec<_> = self.lock().keys().cloned().collect();
+        tenants.sort_unstable();
+        tenants
+    }
+
+    /// Takes the lock of a tenant's entry, which is put on the roster if it is not there.
+    async fn enter(&self, tenant: &TenantId) -> Guard<S::Backend> {
+        loop {
+            let place = {
+                let mut entries = self.lock();
+                let entry = entries.entry(tenant.clone()).or_insert_with(|| {
+                    let place = Arc::new(AsyncMutex::new(Place::Empty));
+                    Arc::new(Entry { place, idle_since: Mutex::new(None) })
+                });
+                entry.note_idle(None);
+                Arc::clone(&entry.place)
+            };
+            let guard = place.lock_owned().await;
+            if !matches!(*guard, Place::Left) {
+                return guard;
+            }
+        }
+    }
+
+    /// Takes a tenant off the roster.
+    fn leave(&self, tenant: &TenantId, mut guard: Guard<S::Backend>) {
+        // In this order: who finds the entry gone makes a new one, and who has found it waits for the lock and sees that it left.
+        self.lock().remove(tenant);
+        *guard = Place::Left;
+    }
+
+    /// Runs something to its end even if the caller goes away.
+    async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, TenantError>> + Send + 'static,
+    ) -> Result<T, TenantError> {
+        self.tracker.spawn(work).await.unwrap_or(Err(TenantError::ShuttingDown))
+    }
+
+    /// Returns the executor of a tenant, started if there is none.
+    pub(super) async fn executor(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+    ) -> Result<UnifiedExecutor<S::Backend>, TenantError> {
+        self.ready()?;
+        if let Some(executor) = self.running(tenant) {
+            return Ok(executor);
+        }
+        let (this, tenant) = (Arc::clone(self), tenant.clone());
+        self.finish(async move { this.start(tenant).await }).await
+    }
+
+    /// Returns the executor of a tenant, if it runs and nobody is about to stop it.
+    fn running(&self, tenant: &TenantId) -> Option<UnifiedExecutor<S::Backend>> {
+        let entries = self.lock();
+        let entry = entries.get(tenant)?;
+        entry.note_idle(None);
+        match &*entry.place.try_lock().ok()? {
+            Place::Open(executor) => Some(executor.clone()),
+            Place::Empty | Place::Left => None,
+        }
+    }
+
+    async fn start(
+        self: Arc<Self>,
+        tenant: TenantId,
+    ) -> Result<UnifiedExecutor<S::Backend>, TenantError> {
+        let mut guard = self.enter(&tenant).await;
+        if let Place::Open(executor) = &*guard {
+            return Ok(executor.clone());
+        }
+        match self.open(&tenant).await {
+            Ok(executor) if !self.stop.is_cancelled() => {
+                *guard = Place::Open(executor.clone());
+                Ok(executor)
+            }
+            Ok(executor) => {
+                self.leave(&tenant, guard);
+                executor.shutdown().await?;
+                Err(TenantError::ShuttingDown)
+            }
+            Err(error) => {
+                self.leave(&tenant, guard);
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(&self, tenant: &TenantId) -> Result<UnifiedExecutor<S::Backend>, TenantError> {
+        let prepared = self.prepared()?;
+        let backend = self.store.open(tenant).await?;
+        let weight = self.settings.weights.get(tenant).copied().unwrap_or(NonZeroU32::MIN);
+        let shared = Some(self.shared.clone());
+        let executor = prepared.start(backend, Some(tenant.clone()), shared, weight).await?;
+        tracing::debug!(%tenant, "the executor of a tenant has started");
+        Ok(executor)
+    }
+
+    pub(super) async fn create(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+    ) -> Result<Creation, TenantError> {
+        self.ready()?;
+        let (this, tenant) = (Arc::clone(self), tenant.clone());
+        self.finish(async move { this.store.create(&tenant).await }).await
+    }
+
+    pub(super) async fn remove(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+    ) -> Result<Removal, TenantError> {
+        self.ready()?;
+        let (this, tenant) = (Arc::clone(self), tenant.clone());
+        let removal = async move {
+            let mut guard = this.enter(&tenant).await;
+            let place = std::mem::replace(&mut *guard, Place::Empty);
+            if let Place::Open(executor) = place
+                && let Err(error) = executor.shutdown().await
+            {
+                // Nobody takes up what it held any more.
+                tracing::warn!(%tenant, %error, "stopping the executor of a tenant failed");
+            }
+            let removed = this.store.remove(&tenant).await;
+            if removed.is_ok() {
+                this.news.forget(&tenant);
+            } else {
+                // What it was stopped for did not happen, so its work goes on.
+                this.news.hint([tenant.clone()]);
+            }
+            this.leave(&tenant, guard);
+            removed
+        };
+        self.finish(removal).await
+    }
+
+    pub(super) async fn metrics(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+    ) -> Result<TenantMetrics, TenantError> {
+        self.ready()?;
+        if let Some(executor) = self.running(tenant) {
+            return Ok(executor.engine().backend.counts().await?.into());
+        }
+        let (this, tenant) = (Arc::clone(self), tenant.clone());
+        let read = async move {
+            let backend = this.store.open(&tenant).await?;
+            let counts = backend.counts().await;
+            backend.close().await;
+            Ok(counts?.into())
+        };
+        self.finish(read).await
+    }
+
+    /// Stops the executors that have had nothing to do for a while.
+    pub(super) async fn stop_idle(self: &Arc<Self>) {
+        let now = Instant::now();
+        let idle: Vec<TenantId> = {
+            let entries = self.lock();
+            let idle = entries.iter().filter(|(_, entry)| entry.is_idle(now, &self.settings));
+            idle.map(|(tenant, _)| tenant.clone()).collect()
+        };
+        for tenant in idle {
+            let (this, tenant) = (Arc::clone(self), tenant);
+            let stopped = self.finish(async move {
+                this.stop_one(&tenant).await;
+                Ok(())
+            });
+            // Nothing that it does fails.
+            let _ = stopped.await;
+        }
+    }
+
+    async fn stop_one(&self, tenant: &TenantId) {
+        let place = self.lock().get(tenant).map(|entry| Arc::clone(&entry.place));
+        let Some(Ok(guard)) = place.map(AsyncMutex::try_lock_owned) else { return };
+        let Place::Open(executor) = &*guard else { return };
+        if !executor.is_only_handle()
+            || !executor.engine().rests()
+            || self.is_needed(tenant, executor).await
+        {
+            return;
+        }
+        if let Err(error) = executor.shutdown().await {
+            tracing::warn!(%tenant, %error, "stopping the executor of a tenant failed");
+        }
+        self.leave(tenant, guard);
+        // When what it gave back falls due, or at once should something have come meanwhile.
+        self.news.hint([tenant.clone()]);
+        tracing::debug!(%tenant, "the executor of a tenant at rest has stopped");
+    }
+
+    /// Stops the executors of tenants that somebody else has removed.
+    pub(super) async fn stop_vanished(self: &Arc<Self>) {
+        for tenant in self.active() {
+            if !matches!(self.store.exists(&tenant).await, Ok(false)) {
+                continue;
+            }
+            tracing::info!(%tenant, "a tenant was removed elsewhere, its executor stops");
+            let this = Arc::clone(self);
+            let stopped = self.finish(async move {
+                let mut guard = this.enter(&tenant).await;
+                if let Place::Open(executor) = std::mem::replace(&mut *guard, Place::Empty) {
+                    executor.engine().abandon();
+                    executor.engine().backend.close().await;
+                }
+                this.news.forget(&tenant);
+                this.leave(&tenant, guard);
+                Ok(())
+            });
+            // Nothing that it does fails.
+            let _ = stopped.await;
+        }
+    }
+
+    /// Reports whether an executor has to stay because others own work of its tenant: should they die, it takes over.
+    async fn is_needed(&self, tenant: &TenantId, executor: &UnifiedExecutor<S::Backend>) -> bool {
+        let engine = executor.engine();
+        if !engine.has_peers() {
+            return false;
+        }
+        if engine.held_executions() > 0 {
+            return true;
+        }
+        match self.store.work(Some(std::slice::from_ref(tenant))).await {
+            Ok(work) => work.iter().any(|work| work.owned),
+            Err(_) => true,
+        }
+    }
+
+    pub(super) async fn shutdown(self: &Arc<Self>) -> Result<(), TenantError> {
+        self.stop.cancel();
+        self.tracker.close();
+        let entries: Vec<_> = self.lock().values().cloned().collect();
+        let stopped = join_all(entries.into_iter().map(|entry| async move {
+            // Whoever stops it as well waits here, and goes on should this call be dropped.
+            let mut place = entry.place.lock().await;
+            if let Place::Open(executor) = &*place {
+                executor.shutdown().await?;
+            }
+            *place = Place::Left;
+            Ok::<_, ExecutorError>(())
+        }));
+        let stopped = stopped.await;
+        self.lock().clear();
+        // What was on its way stops what it starts.
+        self.tracker.wait().await;
+        self.store.close().await;
+        stopped.into_iter().collect::<Result<(), _>>().map_err(Into::into)
+    }
+}
+
+impl<B: Backend> Entry<B> {
+    fn note_idle(&self, since: Option<Instant>) -> Option<Instant> {
+        let mut idle_since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *idle_since = since.map(|now| idle_since.unwrap_or(now));
+        *idle_since
+    }
+
+    /// Looks whether there is nothing to do, and reports whether that has been so for long enough.
+    fn is_idle(&self, now: Instant, settings: &Settings) -> bool {
+        let Ok(place) = self.place.try_lock() else { return false };
+        let Place::Open(executor) = &*place else { return false };
+        let rests = executor.is_only_handle() && executor.engine().rests();
+        let since = self.note_idle(rests.then_some(now));
+        since.is_some_and(|since| now.duration_since(since) >= settings.idle_timeout)
+    }
+}
