@@ -12,6 +12,7 @@ use cloacina_core::backend::{
     Release, Standing, Survival, WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId};
+use tokio::time::Instant;
 
 use crate::PostgresOptions;
 use crate::claim::{self, Search};
@@ -22,23 +23,28 @@ use crate::liveness::{self, Suspect};
 use crate::open;
 use crate::read;
 use crate::schema::SchemaName;
-use crate::wake::{self, Session};
+use crate::wake::{self, Seat};
 
 /// The time between the two looks that prove a death: a living worker whose session was cut has told by then that its lock
 /// proves nothing, or has taken it back.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
+
+/// How often to say that there is work which has an owner. A fraction of the time after which somebody looks away.
+const ANNOUNCE: Duration = Duration::from_secs(5);
 
 /// A store in one schema of a PostgreSQL database.
 ///
 /// Dropping it without [`close`](Backend::close) is like a crash: nothing that was acknowledged is lost, and other
 /// processes take over at once.
 pub struct PostgresBackend {
-    schema: SchemaName,
     connections: Arc<Connections>,
-    session: Session,
+    seat: Seat,
     /// The keys of the locks of this handle's workers.
     locks: Mutex<HashMap<WorkerId, i64>>,
-    channel: Arc<str>,
+    /// The name of the schema.
+    name: Arc<str>,
+    /// When those who look after all schemas were last told of work that has an owner.
+    announced: Mutex<Option<Instant>>,
 }
 
 impl PostgresBackend {
@@ -58,14 +64,32 @@ impl PostgresBackend {
     pub async fn open(options: PostgresOptions) -> Result<Self, BackendError> {
         let tracker = tokio_util::task::TaskTracker::new();
         let schema = options.schema.clone();
-        let channel = wake::channel(&schema).into();
         // A task that nobody can drop: what it has begun it also closes.
         let opened = tracker.spawn(async move { open::open(&options).await });
-        let (connections, session) = opened.await.map_err(|failure| {
+        let (connections, seat) = opened.await.map_err(|failure| {
             let reason = "opening the database did not end".to_owned();
             BackendError::Unavailable { reason, source: Some(Box::new(failure)) }
         })??;
-        Ok(Self { schema, connections, session, locks: Mutex::default(), channel })
+        Ok(Self::new(&schema, connections, seat))
+    }
+
+    pub(crate) fn new(schema: &SchemaName, connections: Arc<Connections>, seat: Seat) -> Self {
+        let (name, locks, announced) = (schema.as_str().into(), Mutex::default(), Mutex::default());
+        Self { connections, seat, locks, name, announced }
+    }
+
+    /// Reports whether a batch is to be announced to those who look after all schemas: it begins to own something, and the
+    /// last announcement is a while ago.
+    fn is_to_be_announced(&self, batch: &Batch) -> bool {
+        if batch.submits.iter().all(|submit| submit.owner.is_none()) {
+            return false;
+        }
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if announced.is_some_and(|at| at.elapsed() < ANNOUNCE) {
+            return false;
+        }
+        *announced = Some(Instant::now());
+        true
     }
 
     fn check_open(&self) -> Result<(), BackendError> {
@@ -73,13 +97,13 @@ impl PostgresBackend {
     }
 
     async fn bury(&self, suspect: Suspect) -> Result<Option<Burial>, BackendError> {
-        let channel = Arc::clone(&self.channel);
+        let name = Arc::clone(&self.name);
         let buried =
             self.connections.write("bury a dead worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     let burial = liveness::bury(connection, queries, clock, suspect).await?;
                     if burial.is_some() {
-                        wake::tell(connection, queries, &channel).await?;
+                        wake::tell(connection, queries, &name).await?;
                     }
                     Ok(burial)
                 })
@@ -91,16 +115,14 @@ impl PostgresBackend {
     fn give_up_lock(&self, worker: WorkerId) {
         let key = self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
         if let Some(key) = key {
-            self.session.let_go(key);
+            self.seat.let_go(key);
         }
     }
 }
 
 impl fmt::Debug for PostgresBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresBackend")
-            .field("schema", &self.schema.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("PostgresBackend").field("schema", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -113,18 +135,18 @@ impl Backend for PostgresBackend {
         let key = match known {
             Some(key) => Some(key),
             // The lock before the row: a row without its lock would look like a death.
-            None => self.session.hold(worker.id).await,
+            None => self.seat.hold(worker.id).await,
         };
         if let Some(key) = key {
             self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id, key);
         }
         self.connections.limit_by(worker.lease_ttl);
-        let (worker, channel) = (worker.clone(), Arc::clone(&self.channel));
+        let (worker, name) = (worker.clone(), Arc::clone(&self.name));
         let registered =
             self.connections.vital("register a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::register(connection, queries, clock, &worker, key).await?;
-                    wake::tell(connection, queries, &channel).await
+                    wake::tell(connection, queries, &name).await
                 })
             });
         registered.await
@@ -146,12 +168,12 @@ impl Backend for PostgresBackend {
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {
         self.check_open()?;
-        let channel = Arc::clone(&self.channel);
+        let name = Arc::clone(&self.name);
         let retired =
             self.connections.vital("retire a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::retire(connection, queries, clock, worker).await?;
-                    wake::tell(connection, queries, &channel).await
+                    wake::tell(connection, queries, &name).await
                 })
             });
         retired.await?;
@@ -232,13 +254,15 @@ impl Backend for PostgresBackend {
 
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
         self.check_open()?;
-        let channel = Arc::clone(&self.channel);
+        let (name, announce) = (Arc::clone(&self.name), self.is_to_be_announced(&batch));
         let committed =
             self.connections.write("commit a batch", move |connection, queries, clock| {
                 Box::pin(async move {
                     let verdicts = commit::commit(connection, queries, clock, &batch).await?;
                     if commit::concerns_others(&batch) {
-                        wake::tell(connection, queries, &channel).await?;
+                        wake::tell(connection, queries, &name).await?;
+                    } else if announce {
+                        wake::announce(connection, queries, &name).await?;
                     }
                     Ok(verdicts)
                 })
@@ -264,12 +288,12 @@ impl Backend for PostgresBackend {
         if releases.is_empty() {
             return Ok(());
         }
-        let (releases, channel) = (releases.to_vec(), Arc::clone(&self.channel));
+        let (releases, name) = (releases.to_vec(), Arc::clone(&self.name));
         let released =
             self.connections.write("release executions", move |connection, queries, clock| {
                 Box::pin(async move {
                     control::release(connection, queries, clock, &releases).await?;
-                    wake::tell(connection, queries, &channel).await
+                    wake::tell(connection, queries, &name).await
                 })
             });
         released.await
@@ -281,13 +305,13 @@ impl Backend for PostgresBackend {
         order: &Control,
     ) -> Result<ControlVerdict, BackendError> {
         self.check_open()?;
-        let (order, channel) = (order.clone(), Arc::clone(&self.channel));
+        let (order, name) = (order.clone(), Arc::clone(&self.name));
         let carried_out =
             self.connections.write("carry out an order", move |connection, queries, clock| {
                 Box::pin(async move {
                     let verdict =
                         control::control(connection, queries, clock, execution, &order).await?;
-                    wake::tell(connection, queries, &channel).await?;
+                    wake::tell(connection, queries, &name).await?;
                     Ok(verdict)
                 })
             });
@@ -361,11 +385,11 @@ impl Backend for PostgresBackend {
     }
 
     async fn changed(&self, poll: Duration) {
-        self.session.changed(poll).await;
+        self.seat.changed(poll).await;
     }
 
     async fn close(&self) {
         self.connections.close().await;
-        self.session.close().await;
+        self.seat.close().await;
     }
 }

@@ -1,9 +1,12 @@
 //! What can be chosen when a schema is opened.
 
 use std::fmt;
+use std::pin::Pin;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use cloacina_core::backend::BoxError;
 use cloacina_core::{BackendError, Connect, ConnectOptions, ConnectSchema};
 use sqlx::postgres::PgConnectOptions;
 
@@ -32,6 +35,8 @@ pub struct PostgresOptions {
     pub(crate) pool_size: u32,
     /// What the address says of sessions; nothing in most cases.
     pub(crate) sessions: Option<Sessions>,
+    /// Whom to ask when the server refuses the credentials.
+    pub(crate) credentials: Option<Credentials>,
     /// Whether sessions lose their settings before each use, as they may behind a pooler.
     pub(crate) forgetful: bool,
 }
@@ -60,7 +65,14 @@ impl PostgresOptions {
                     let schema = SchemaName::public();
                     let shared = url.contains("statement-cache-capacity=0");
                     let sessions = shared.then_some(Sessions::Shared);
-                    return Ok(Self { connect, schema, pool_size: 10, sessions, forgetful: false });
+                    return Ok(Self {
+                        connect,
+                        schema,
+                        pool_size: 10,
+                        sessions,
+                        credentials: None,
+                        forgetful: false,
+                    });
                 }
                 // Not the error's own text, which may hold a part of the address.
                 Err(_) => "the address of the database is malformed, expected \
@@ -97,6 +109,33 @@ impl PostgresOptions {
         self
     }
 
+    /// Asks for another address when the server refuses the credentials of this one, as after their rotation. Connections that
+    /// are open stay, so what runs goes on.
+    ///
+    /// What is asked may take its time, but everybody who needs a connection meanwhile waits. Its error is passed on as the
+    /// source of a [`BackendError::Refused`].
+    ///
+    /// ```
+    /// use cloacina_postgres::PostgresOptions;
+    ///
+    /// # async fn ask_the_vault() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # fn options() -> Result<PostgresOptions, cloacina_core::BackendError> {
+    /// let options = PostgresOptions::from_url("postgresql://app:secret@localhost/app")?
+    ///     .credentials(|| async { Ok(ask_the_vault().await?) });
+    /// # Ok(options)
+    /// # }
+    /// # options().unwrap();
+    /// ```
+    #[must_use]
+    pub fn credentials<F, Fut>(mut self, ask: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, BoxError>> + Send + 'static,
+    {
+        self.credentials = Some(Credentials(Arc::new(move || Box::pin(ask()))));
+        self
+    }
+
     /// Makes sessions lose their settings before each use, for tests that nothing relies on them.
     #[doc(hidden)]
     #[must_use]
@@ -116,6 +155,23 @@ impl fmt::Debug for PostgresOptions {
             .field("schema", &self.schema.as_str())
             .field("pool_size", &self.pool_size)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whom to ask for an address.
+#[derive(Clone)]
+pub(crate) struct Credentials(Arc<dyn Fn() -> Asked + Send + Sync>);
+
+type Asked = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
+
+impl Credentials {
+    /// Asks, and makes settings for new connections of the answer.
+    pub(crate) async fn renew(&self) -> Result<PgConnectOptions, BackendError> {
+        let url = (self.0)().await.map_err(|error| BackendError::Refused {
+            reason: "the server refuses the credentials, and asking for new ones failed".to_owned(),
+            source: Some(error),
+        })?;
+        Ok(PostgresOptions::from_url(&url)?.connect)
     }
 }
 

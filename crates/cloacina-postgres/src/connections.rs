@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::BackendError;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, SqlStr};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::error::{Context as _, not_begun};
+use crate::pools::{Pool, Pools};
 use crate::queries::Queries;
+use crate::schema::RoleName;
 
 /// What an operation on a connection returns.
 pub(crate) type Operation<'c, T> =
@@ -29,17 +31,14 @@ const SHORTEST: Duration = Duration::from_secs(2);
 /// How long to wait for a whole transaction that reads. The server gives each statement a little less.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long connections may take to close.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
-
 /// Begins a transaction that writes. What it needs of the session it sets itself, to its own end: the session may be shared
 /// with others by a pooler, and a role may have other defaults.
 ///
 /// Statistics are older than the rows: a plan made for a small table would be kept while it grows. So there is no choice.
-pub(crate) fn begin(longest: Duration) -> SqlStr {
-    let (longest, locked) = (longest.as_millis(), longest.as_millis() / 2);
+pub(crate) fn begin(longest: Duration, role: Option<&RoleName>) -> SqlStr {
+    let (longest, locked, role) = (longest.as_millis(), longest.as_millis() / 2, set_role(role));
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {role} \
          SET LOCAL enable_seqscan = off; \
          SET LOCAL jit = off; \
          SET LOCAL synchronous_commit = on; \
@@ -49,33 +48,59 @@ pub(crate) fn begin(longest: Duration) -> SqlStr {
          SET LOCAL timezone = 'UTC'; \
          SELECT clock_timestamp() AS now"
     );
-    // Nothing but numbers of our own was put into it.
+    // Nothing but numbers of our own and a quoted name was put into it.
     AssertSqlSafe(sql).into_sql_str()
 }
 
 /// Begins a transaction that reads: all of one moment.
-const BEGIN_READ: &str = "\
-    BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-    SET LOCAL enable_seqscan = off; \
-    SET LOCAL jit = off; \
-    SET LOCAL statement_timeout = '50s'; \
-    SET LOCAL timezone = 'UTC'; \
-    SELECT clock_timestamp() AS now";
+pub(crate) fn begin_read(role: Option<&RoleName>) -> SqlStr {
+    let role = set_role(role);
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {role} \
+         SET LOCAL enable_seqscan = off; \
+         SET LOCAL jit = off; \
+         SET LOCAL statement_timeout = '50s'; \
+         SET LOCAL timezone = 'UTC'; \
+         SELECT clock_timestamp() AS now"
+    );
+    // Nothing but a quoted name was put into it.
+    AssertSqlSafe(sql).into_sql_str()
+}
+
+/// Makes the rest of a transaction run as a tenant: whatever it names, the server refuses what is not the tenant's.
+pub(crate) fn set_role(role: Option<&RoleName>) -> String {
+    role.map(|role| format!("SET LOCAL ROLE {role};")).unwrap_or_default()
+}
+
+/// Whose the pools are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// They close with the handle.
+    Own,
+    /// Others use them as well.
+    Shared,
+}
 
 /// The connections of one handle.
 pub(crate) struct Connections {
-    pool: PgPool,
-    /// One connection for what keeps a worker alive: it does not wait behind the others.
-    vital: PgPool,
+    pools: Arc<Pools>,
+    ownership: Ownership,
+    /// As whom every transaction runs, unless as the one who is logged in.
+    role: Option<RoleName>,
     longest: Mutex<Duration>,
     tracker: TaskTracker,
     pub(crate) queries: Queries,
 }
 
 impl Connections {
-    pub(crate) fn new(pool: PgPool, vital: PgPool, queries: Queries) -> Arc<Self> {
+    pub(crate) fn new(
+        pools: Arc<Pools>,
+        ownership: Ownership,
+        role: Option<RoleName>,
+        queries: Queries,
+    ) -> Arc<Self> {
         let longest = Mutex::new(LONGEST);
-        Arc::new(Self { pool, vital, longest, tracker: TaskTracker::new(), queries })
+        Arc::new(Self { pools, ownership, role, longest, tracker: TaskTracker::new(), queries })
     }
 
     /// Keeps transactions shorter than a lease.
@@ -101,7 +126,8 @@ impl Connections {
             + 'static,
     {
         let longest = self.longest();
-        self.transaction(&self.pool, what, begin(longest), longest * 2, operation).await
+        let begin = begin(longest, self.role.as_ref());
+        self.transaction(Pools::general, what, begin, longest * 2, operation).await
     }
 
     /// Runs an operation in a write transaction on the connection that is kept for what cannot wait.
@@ -117,7 +143,8 @@ impl Connections {
             + 'static,
     {
         let longest = self.longest();
-        self.transaction(&self.vital, what, begin(longest), longest * 2, operation).await
+        let begin = begin(longest, self.role.as_ref());
+        self.transaction(Pools::vital, what, begin, longest * 2, operation).await
     }
 
     /// Runs an operation in a transaction that only reads: all that it reads is of one moment.
@@ -132,13 +159,13 @@ impl Connections {
             + Send
             + 'static,
     {
-        let begin = BEGIN_READ.into_sql_str();
-        self.transaction(&self.pool, what, begin, READ_PATIENCE, operation).await
+        let begin = begin_read(self.role.as_ref());
+        self.transaction(Pools::general, what, begin, READ_PATIENCE, operation).await
     }
 
     async fn transaction<T, F>(
         self: &Arc<Self>,
-        pool: &PgPool,
+        pool: fn(&Pools) -> &Pool,
         what: &'static str,
         begin: SqlStr,
         patience: Duration,
@@ -150,9 +177,9 @@ impl Connections {
             + Send
             + 'static,
     {
-        let (this, pool) = (Arc::clone(self), pool.clone());
+        let this = Arc::clone(self);
         self.spawn(async move {
-            let mut connection = pool.acquire().await.during(what)?;
+            let mut connection = pool(&this.pools).acquire(what).await?;
             let work = carry_out(&mut connection, &this.queries, what, begin, operation);
             // The server limits each statement; a connection that has fallen silent it cannot tell us of.
             let (result, state) = match tokio::time::timeout(patience, work).await {
@@ -194,9 +221,8 @@ impl Connections {
     pub(crate) async fn close(&self) {
         self.tracker.close();
         self.tracker.wait().await;
-        for pool in [&self.vital, &self.pool] {
-            // A connection that has fallen silent does not take its leave.
-            let _ = tokio::time::timeout(FAREWELL, pool.close()).await;
+        if self.ownership == Ownership::Own {
+            self.pools.close().await;
         }
     }
 }

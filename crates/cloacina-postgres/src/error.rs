@@ -79,6 +79,16 @@ pub(crate) fn is_there_already(error: &BackendError) -> bool {
     has_state(error, &["23505", "42P06", "42P07", "42701"])
 }
 
+/// Tells whether others had it locked for too long.
+pub(crate) fn is_locked(error: &BackendError) -> bool {
+    has_state(error, &["55P03", "40P01"])
+}
+
+/// Tells whether the server refused the credentials.
+pub(crate) fn is_wrong_password(error: &BackendError) -> bool {
+    has_state(error, &["28P01", "28000"])
+}
+
 /// Tells whether the role lacks a right.
 pub(crate) fn is_forbidden(error: &BackendError) -> bool {
     has_state(error, &["42501"])

@@ -25,22 +25,30 @@ mod connect;
 mod connections;
 mod control;
 mod error;
+mod heard;
 mod json;
 mod liveness;
 mod migrate;
 mod open;
 #[cfg(test)]
 mod plans;
+mod pools;
 mod queries;
 mod read;
 mod rows;
 mod schema;
 mod sessions;
+mod tenants;
 mod wake;
 mod writes;
 
 pub use backend::PostgresBackend;
 pub use connect::PostgresOptions;
+pub use tenants::PostgresTenants;
 
 /// Runs workflows on one schema of a PostgreSQL database. See [`cloacina_core::UnifiedExecutor`].
 pub type UnifiedExecutor = cloacina_core::UnifiedExecutor<PostgresBackend>;
+
+/// Runs the workflows of many tenants in one process, each in a schema of one PostgreSQL database. See
+/// [`cloacina_core::TenantManager`].
+pub type TenantManager = cloacina_core::TenantManager<PostgresTenants>;

@@ -2,11 +2,12 @@
 
 use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
-use sqlx::{Executor as _, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
+use crate::connections::set_role;
 use crate::error::{Context as _, is_forbidden, is_there_already, refused};
 use crate::queries::render;
-use crate::schema::SchemaName;
+use crate::schema::{RoleName, SchemaName};
 
 /// The version that this program writes: the number of migrations.
 pub(crate) const VERSION: usize = MIGRATIONS.len();
@@ -35,32 +36,62 @@ const LEDGER: &str = "\
 /// How often to begin again when others were faster. Each time, one of them got further.
 const RACES: usize = 100;
 
-/// Applies what the schema has not seen yet, all or nothing. Others may do the same at the same time.
+/// What to do with a schema that is not there, or has no ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Create,
+    Leave,
+}
+
+/// What was found, or done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Migration {
+    /// It was made.
+    Created,
+    /// It was there, and is up to date.
+    Existed,
+    /// It is not there.
+    Absent,
+}
+
+/// Applies what the schema has not seen yet, all or nothing, as that role if one is given. Others may do the same at the
+/// same time.
 pub(crate) async fn migrate(
     connection: &mut PgConnection,
     schema: &SchemaName,
-) -> Result<(), BackendError> {
+    role: Option<&RoleName>,
+    missing: Missing,
+) -> Result<Migration, BackendError> {
     let mut races = 0;
     loop {
-        connection.execute(BEGIN).await.during(WHAT)?;
-        let applied = apply(connection, schema).await;
+        let begin = AssertSqlSafe(format!("{BEGIN}; {}", set_role(role)));
+        connection.execute(begin).await.during(WHAT)?;
+        let applied = apply(connection, schema, missing).await;
         let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = connection.execute(end).await.during(WHAT).map(drop);
         match applied {
             // Somebody else has made the schema or its ledger meanwhile.
             Err(error) if is_there_already(&error) && races < RACES => races += 1,
-            applied => return applied.and(ended),
+            applied => return ended.and(applied),
         }
     }
 }
 
-async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
+async fn apply(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+    missing: Missing,
+) -> Result<Migration, BackendError> {
     let seen = seen(connection, schema).await?;
-    match seen {
-        Some(VERSION) => return Ok(()),
-        Some(_) => {}
-        None => create(connection, schema).await?,
-    }
+    let migration = match seen {
+        Some(VERSION) => return Ok(Migration::Existed),
+        Some(_) => Migration::Existed,
+        None if missing == Missing::Leave => return Ok(Migration::Absent),
+        None => {
+            create(connection, schema).await?;
+            Migration::Created
+        }
+    };
     // A lock that only those get who may write to this schema: tenants of one database neither wait for each other nor can
     // they hold each other up.
     let lock = "LOCK TABLE {schema}.cloacina_migrations IN SHARE ROW EXCLUSIVE MODE";
@@ -81,7 +112,7 @@ async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(),
             .await
             .during(WHAT)?;
     }
-    Ok(())
+    Ok(migration)
 }
 
 /// Explains why a migration is not possible: it found in place what it was to make, which nobody else can have made under

@@ -1,32 +1,76 @@
-//! Opens a schema.
+//! Opens an address, and the schemas that are worked on there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloacina_core::BackendError;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
 use crate::PostgresOptions;
-use crate::connections::Connections;
-use crate::error::Context as _;
-use crate::migrate;
+use crate::connections::{Connections, Ownership};
+use crate::migrate::{self, Missing};
+use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
+use crate::schema::{RoleName, SchemaName};
 use crate::sessions::{self, Sessions};
-use crate::wake::{self, Session};
+use crate::wake::{self, Seat, Session};
 
-/// How long a call waits for a connection to become free, or to be made.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// An address at which one schema or many are worked on: its connections, and the session that hears from others.
+pub(crate) struct Site {
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) sessions: Sessions,
+}
 
-/// The same for a sign of life, which is soon followed by the next.
-const VITAL_PATIENCE: Duration = Duration::from_secs(5);
+impl Site {
+    /// Finds out what the sessions are and makes the pools. `first` is not to be used afterwards.
+    pub(crate) async fn open(
+        options: &PostgresOptions,
+        size: u32,
+        first: &mut PgConnection,
+    ) -> Result<Self, BackendError> {
+        let sessions = match options.sessions {
+            Some(sessions) => sessions,
+            None => {
+                let mut second = pools::connect(&options.connect).await?;
+                let found = sessions::find_out(&mut second, first).await;
+                let _ = second.close_hard().await;
+                found?
+            }
+        };
+        let session = match sessions {
+            Sessions::Own => Session::open(Pool::new(options, 1, wake::CONNECTING)),
+            Sessions::Shared => {
+                tracing::info!(
+                    "the connections go through a pooler that shares sessions: changes of others are polled for, and the \
+                     lease alone tells that a worker is dead"
+                );
+                Session::none()
+            }
+        };
+        Ok(Self { pools: Pools::new(options, size), session, sessions })
+    }
 
-/// Brings the tables up to date and opens the connections.
+    /// Begins to work on a schema, as that role if one is given.
+    pub(crate) fn enter(
+        &self,
+        schema: &SchemaName,
+        role: Option<RoleName>,
+        ownership: Ownership,
+    ) -> (Arc<Connections>, Seat) {
+        let queries = Queries::new(schema, self.sessions);
+        let connections = Connections::new(Arc::clone(&self.pools), ownership, role, queries);
+        let seat = self.session.join(schema, Arc::clone(&connections), ownership);
+        (connections, seat)
+    }
+}
+
+/// Brings the tables of a schema up to date and opens connections for it alone.
 pub(crate) async fn open(
     options: &PostgresOptions,
-) -> Result<(Arc<Connections>, Session), BackendError> {
+) -> Result<(Arc<Connections>, Seat), BackendError> {
     // A connection for the start alone, of which nothing is kept: what comes after depends on what it finds.
-    let mut first = connect(&options.connect).await?;
+    let mut first = pools::connect(&options.connect).await?;
     let opened = open_with(options, &mut first).await;
     let _ = first.close_hard().await;
     opened
@@ -35,71 +79,8 @@ pub(crate) async fn open(
 async fn open_with(
     options: &PostgresOptions,
     first: &mut PgConnection,
-) -> Result<(Arc<Connections>, Session), BackendError> {
-    migrate::migrate(first, &options.schema).await?;
-    let sessions = match options.sessions {
-        Some(sessions) => Ok(sessions),
-        None => {
-            let mut second = connect(&options.connect).await?;
-            let found = sessions::find_out(&mut second, first).await;
-            let _ = second.close_hard().await;
-            found
-        }
-    };
-    let sessions = sessions?;
-    let queries = Queries::new(&options.schema, sessions);
-    let (pool, vital) =
-        (pool(options, options.pool_size, PATIENCE), pool(options, 1, VITAL_PATIENCE));
-    let connections = Connections::new(pool, vital, queries);
-    let session = match sessions {
-        Sessions::Own => {
-            let own = self::pool(options, 1, wake::CONNECTING);
-            Session::open(own, Arc::clone(&connections), wake::channel(&options.schema))
-        }
-        Sessions::Shared => {
-            tracing::info!(
-                schema = options.schema.as_str(),
-                "the connections go through a pooler that shares sessions: changes of others are polled for, and the \
-                 lease alone tells that a worker is dead"
-            );
-            Session::none()
-        }
-    };
-    Ok((connections, session))
-}
-
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
-    let what = format!("connect to {}:{}", options.get_host(), options.get_port());
-    match tokio::time::timeout(PATIENCE, options.connect()).await {
-        Ok(connected) => connected.during(&what),
-        Err(_) => Err(BackendError::Unavailable {
-            reason: format!("{what}: no answer within {PATIENCE:?}"),
-            source: None,
-        }),
-    }
-}
-
-/// The one place that makes pools. A connection goes back without a transaction, whatever its user did.
-fn pool(options: &PostgresOptions, size: u32, patience: Duration) -> PgPool {
-    let forgetful = options.forgetful;
-    PgPoolOptions::new()
-        .max_connections(size)
-        .min_connections(0)
-        .acquire_timeout(patience)
-        .before_acquire(move |connection, _| {
-            Box::pin(async move {
-                if forgetful {
-                    connection.execute("RESET ALL").await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // The server would log a warning at a bare `ROLLBACK` outside a transaction, which is the usual case.
-                connection.execute("BEGIN; ROLLBACK").await?;
-                Ok(true)
-            })
-        })
-        .connect_lazy_with(options.connect.clone())
+) -> Result<(Arc<Connections>, Seat), BackendError> {
+    migrate::migrate(first, &options.schema, None, Missing::Create).await?;
+    let site = Site::open(options, options.pool_size, first).await?;
+    Ok(site.enter(&options.schema, None, Ownership::Own))
 }

@@ -53,7 +53,7 @@ async fn run(connection: &mut PgConnection, sql: &str) {
 async fn plan(connection: &mut PgConnection, statement: &str, parameters: usize) -> String {
     let nulls = vec!["NULL"; parameters].join(", ");
     run(connection, &format!("PREPARE hot AS {statement}")).await;
-    sqlx::raw_sql(begin(Duration::from_secs(10))).execute(&mut *connection).await.unwrap();
+    sqlx::raw_sql(begin(Duration::from_secs(10), None)).execute(&mut *connection).await.unwrap();
     let explain = format!("EXPLAIN EXECUTE hot({nulls})");
     let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await;
     let rows = rows.unwrap();

@@ -83,6 +83,7 @@ statements! {
     executions_release_all = "executions/release_all";
     executions_standing = "executions/standing";
     executions_update = "executions/update";
+    sessions_announce = "sessions/announce";
     sessions_tell = "sessions/tell";
     sessions_try_lock = "sessions/try_lock";
     tasks_copy = "tasks/copy";
@@ -120,7 +121,9 @@ mod tests {
         let schema = SchemaName::tenant(&schema_name()).unwrap();
         let options = PostgresOptions::from_url(server().url()).unwrap();
         let mut connection = options.connect.connect().await.unwrap();
-        crate::migrate::migrate(&mut connection, &schema).await.unwrap();
+        crate::migrate::migrate(&mut connection, &schema, None, crate::migrate::Missing::Create)
+            .await
+            .unwrap();
         for (file, statement) in Queries::new(&schema, Sessions::Own).all() {
             assert!(!statement.as_str().contains("{schema}"), "{file} is not rendered");
             let prepared = connection.prepare(statement).await;

@@ -51,6 +51,22 @@ impl fmt::Display for SchemaName {
     }
 }
 
+/// The name of a role, as the server gave it. It shows itself in quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleName(String);
+
+impl RoleName {
+    pub(crate) fn new(name: String) -> Self {
+        Self(name)
+    }
+}
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.replace('"', "\"\""))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,2 +1,3 @@
--- Heard when the transaction commits, once however often it was told. It carries nothing: it is a hint to look.
-SELECT pg_notify($1, '')
+-- Heard when the transaction commits, once however often it was told: by those who work in the schema, and by those who look
+-- after all schemas. It is a hint to look, and the name of a schema is all that it carries.
+SELECT pg_notify('cloacina_' || $1, ''), pg_notify('cloacina', $1)

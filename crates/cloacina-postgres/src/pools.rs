@@ -1,0 +1,146 @@
+//! The one place that makes pools, and what shares them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloacina_core::BackendError;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Executor as _, Postgres};
+
+use crate::PostgresOptions;
+use crate::connect::Credentials;
+use crate::error::{Context as _, is_wrong_password};
+
+/// How long a call waits for a connection to become free, or to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same for a sign of life, which is soon followed by the next.
+const VITAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long connections may take to close.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a connection lives. A server's session remembers every table that it has seen, and never forgets one.
+const LIFETIME: Duration = Duration::from_secs(600);
+
+/// The pools of one address, shared by all who work there.
+pub(crate) struct Pools {
+    general: Pool,
+    /// One connection for what keeps workers alive: it does not wait behind the others.
+    vital: Pool,
+}
+
+/// A pool, and where it gets new credentials if the server refuses those that it has.
+pub(crate) struct Pool {
+    pool: PgPool,
+    credentials: Option<Credentials>,
+}
+
+impl Pools {
+    /// Makes pools that connect when they are first used.
+    pub(crate) fn new(options: &PostgresOptions, size: u32) -> Arc<Self> {
+        let general = Pool::new(options, size, PATIENCE);
+        Arc::new(Self { general, vital: Pool::new(options, 1, VITAL_PATIENCE) })
+    }
+
+    pub(crate) const fn general(&self) -> &Pool {
+        &self.general
+    }
+
+    pub(crate) const fn vital(&self) -> &Pool {
+        &self.vital
+    }
+
+    /// Closes the connections.
+    pub(crate) async fn close(&self) {
+        for pool in [&self.vital, &self.general] {
+            pool.close().await;
+        }
+    }
+}
+
+impl Pool {
+    /// Makes a pool. A connection goes back without a transaction, whatever its user did.
+    pub(crate) fn new(options: &PostgresOptions, size: u32, patience: Duration) -> Self {
+        let forgetful = options.forgetful;
+        let pool = PgPoolOptions::new()
+            .max_connections(size)
+            .min_connections(0)
+            .max_lifetime(LIFETIME)
+            .acquire_timeout(patience)
+            .before_acquire(move |connection, _| {
+                Box::pin(async move {
+                    if forgetful {
+                        connection.execute("RESET ALL").await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // The server would log a warning at a bare `ROLLBACK` outside a transaction, which is the usual case.
+                    connection.execute("BEGIN; ROLLBACK").await?;
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options.connect.clone());
+        Self { pool, credentials: options.credentials.clone() }
+    }
+
+    /// Waits for a connection. Should the server refuse the credentials, asks once for new ones.
+    pub(crate) async fn acquire(
+        &self,
+        what: &str,
+    ) -> Result<PoolConnection<Postgres>, BackendError> {
+        let acquired = self.pool.acquire().await.during(what);
+        match acquired {
+            Err(error) if self.renew_after(&error).await? == Renewal::Renewed => {
+                self.pool.acquire().await.during(what)
+            }
+            acquired => acquired,
+        }
+    }
+
+    /// Asks for new credentials if the server has refused those that are known, and there is somebody to ask.
+    pub(crate) async fn renew_after(&self, error: &BackendError) -> Result<Renewal, BackendError> {
+        let Some(credentials) = self.credentials.as_ref().filter(|_| is_wrong_password(error))
+        else {
+            return Ok(Renewal::None);
+        };
+        tracing::info!("the server refuses the credentials, new ones are asked for");
+        self.pool.set_connect_options(credentials.renew().await?);
+        Ok(Renewal::Renewed)
+    }
+
+    /// The pool itself, for what listens.
+    pub(crate) const fn inner(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub(crate) async fn close(&self) {
+        // A connection that has fallen silent does not take its leave.
+        let _ = tokio::time::timeout(FAREWELL, self.pool.close()).await;
+    }
+}
+
+/// What became of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// There are new ones.
+    Renewed,
+    /// They stay.
+    None,
+}
+
+/// Opens a connection that belongs to no pool.
+pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
+    let what = format!("connect to {}:{}", options.get_host(), options.get_port());
+    match tokio::time::timeout(PATIENCE, options.connect()).await {
+        Ok(connected) => connected.during(&what),
+        Err(_) => Err(BackendError::Unavailable {
+            reason: format!("{what}: no answer within {PATIENCE:?}"),
+            source: None,
+        }),
+    }
+}

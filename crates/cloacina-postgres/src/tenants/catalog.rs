@@ -1,0 +1,131 @@
+//! What the server's catalog tells of schemas, and dropping one.
+
+use std::time::Duration;
+
+use cloacina_core::{BackendError, Removal, TenantId};
+use sqlx::postgres::PgConnection;
+use sqlx::{Executor as _, Row as _};
+
+use crate::error::{Context as _, is_forbidden, is_locked, refused};
+use crate::queries::render;
+use crate::schema::{RoleName, SchemaName};
+
+/// What migrations make in a schema.
+const OURS: [&str; 8] = [
+    "executions",
+    "tasks",
+    "attempts",
+    "events",
+    "events_seq_seq",
+    "workflows",
+    "workers",
+    "cloacina_migrations",
+];
+
+/// How often to try to drop a schema that others use: each time waits for them a few seconds.
+const TRIES: u32 = 5;
+
+/// Begins a transaction that drops a schema. Who waits for its locks keeps others waiting, so it does not wait for long.
+const BEGIN: &str = "\
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL lock_timeout = '3s'; \
+    SET LOCAL statement_timeout = '5min'; \
+    SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// A schema that holds a tenant.
+pub(super) struct Found {
+    pub(super) tenant: TenantId,
+    pub(super) schema: SchemaName,
+    /// As whom to work there: nobody else, if the login itself is to. In truth one at most.
+    roles: Vec<String>,
+}
+
+impl Found {
+    /// As whom to work there.
+    pub(super) fn role(&self) -> Result<Option<RoleName>, BackendError> {
+        match self.roles.as_slice() {
+            [] => Ok(None),
+            [role] => Ok(Some(RoleName::new(role.clone()))),
+            [one, other, ..] => Err(refused(format!(
+                "schema `{}` may be used by `{one}` and by `{other}`: a tenant has one role",
+                self.schema.as_str(),
+            ))),
+        }
+    }
+}
+
+/// Finds the schemas that hold tenants, among those or all.
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    among: Option<&[&str]>,
+) -> Result<Vec<Found>, BackendError> {
+    let what = "list the tenants";
+    let query = sqlx::query(include_str!("../../queries/catalog/schemas.sql")).persistent(false);
+    let rows = query.bind(among).fetch_all(connection).await.during(what)?;
+    let mut found = Vec::new();
+    for row in rows {
+        let name: String = row.try_get("schema").during(what)?;
+        // What is no name of a tenant is nobody's that we serve.
+        let (Ok(schema), Ok(tenant)) = (SchemaName::tenant(&name), TenantId::new(name)) else {
+            continue;
+        };
+        found.push(Found { tenant, schema, roles: row.try_get("roles").during(what)? });
+    }
+    Ok(found)
+}
+
+/// Drops a schema of ours, unless somebody else keeps something in it.
+pub(super) async fn drop_schema(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+) -> Result<Removal, BackendError> {
+    let mut tries = 0;
+    loop {
+        connection.execute(BEGIN).await.during("remove a tenant")?;
+        let dropped = drop_now(connection, schema).await;
+        let end = if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        connection.execute(end).await.during("remove a tenant")?;
+        tries += 1;
+        match dropped {
+            Err(error) if is_locked(&error) && tries < TRIES => {
+                tracing::info!(schema = schema.as_str(), "a schema to be dropped is in use");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            dropped => return dropped,
+        }
+    }
+}
+
+async fn drop_now(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+) -> Result<Removal, BackendError> {
+    let what = "remove a tenant";
+    let name = schema.as_str();
+    let query = sqlx::query("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1");
+    let query = query.persistent(false).bind(name);
+    if query.fetch_optional(&mut *connection).await.during(what)?.is_none() {
+        return Ok(Removal::Absent);
+    }
+    if find(connection, Some(&[name])).await?.is_empty() {
+        return Err(refused(format!(
+            "schema `{name}` is no tenant of ours, or not for this role: it was left untouched"
+        )));
+    }
+    let query = sqlx::query(include_str!("../../queries/catalog/others.sql")).persistent(false);
+    let query = query.bind(schema.to_string()).bind(OURS.as_slice());
+    if let Some(row) = query.fetch_optional(&mut *connection).await.during(what)? {
+        let other: String = row.try_get("name").during(what)?;
+        return Err(refused(format!(
+            "schema `{name}` holds `{other}`, which is not ours: it was left untouched, move that elsewhere first"
+        )));
+    }
+    let drop = sqlx::raw_sql(render("DROP SCHEMA {schema} CASCADE", schema));
+    match drop.execute(connection).await.during(what) {
+        Ok(_) => Ok(Removal::Removed),
+        Err(error) if is_forbidden(&error) => Err(refused(format!(
+            "{error}: the owner of schema `{name}` has to remove the tenant, as `DatabaseAdmin::remove_tenant` does"
+        ))),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,213 @@
+//! The task that keeps the session open: it hears, obeys, and takes its locks again after a loss.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloacina_core::{BackendError, WorkerId};
+use futures_util::future::{join_all, try_join_all};
+use sqlx::postgres::{PgListener, PgNotification};
+use sqlx::{Executor as _, Row as _};
+use tokio::sync::mpsc;
+
+use super::{ALL, CONNECTING, Order, PATIENCE, Place};
+use crate::error::Context as _;
+use crate::heard::Heard;
+use crate::pools::{Pool, Renewal};
+
+/// The wait before a lost session is opened again, and the longest one if that fails.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// More locks than this are not taken: the server has room for some thousands in all. Leases serve the workers beyond.
+const MOST_LOCKS: usize = 1_000;
+
+/// How long a session may be silent before it is asked whether it is still there.
+const CHECK: Duration = Duration::from_secs(30);
+
+/// Keeps the session open.
+pub(super) struct Keeper {
+    pub(super) pool: Arc<Pool>,
+    pub(super) inbox: mpsc::UnboundedReceiver<Order>,
+    pub(super) places: BTreeMap<u64, Place>,
+    pub(super) all: Option<Arc<Heard>>,
+}
+
+impl Keeper {
+    pub(super) async fn keep(mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.connect().await {
+                Ok(listener) => {
+                    wait = FIRST_WAIT;
+                    // Whatever happened meanwhile went unheard.
+                    self.places.values().for_each(|place| place.changed.notify_one());
+                    if let Some(all) = &self.all {
+                        all.note_anywhere();
+                    }
+                    if let Err(error) = self.serve(listener).await {
+                        tracing::warn!(%error, "the session for news was lost");
+                    }
+                    self.unprove().await;
+                }
+                Err(BackendError::Closed) => return,
+                Err(error) => tracing::debug!(%error, "no session for news yet"),
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Opens a session and takes the locks.
+    async fn connect(&mut self) -> Result<PgListener, BackendError> {
+        let what = "open a session for news";
+        let connected = PgListener::connect_with(self.pool.inner()).await.during(what);
+        let mut listener = match connected {
+            Err(error) if self.pool.renew_after(&error).await? == Renewal::Renewed => {
+                PgListener::connect_with(self.pool.inner()).await.during(what)?
+            }
+            connected => connected?,
+        };
+        listener.eager_reconnect(false);
+        for (_, key) in self.places.values().flat_map(|place| &place.held) {
+            lock(&mut listener, *key).await?;
+        }
+        let channels = self.places.values().map(|place| place.channel.as_str());
+        listener.listen_all(channels.chain(self.all.iter().map(|_| ALL))).await.during(what)?;
+        let places = self.places.values();
+        let proofs = places.flat_map(|place| place.held.iter().map(|held| prove(place, *held)));
+        try_join_all(proofs).await?;
+        Ok(listener)
+    }
+
+    /// Says that the locks prove nothing for now. If there is no way to say it, a death is what it looks like.
+    async fn unprove(&self) {
+        let said = self.places.values().filter(|place| !place.held.is_empty()).map(|place| {
+            let workers: Vec<_> = place.held.iter().map(|(worker, _)| *worker.as_uuid()).collect();
+            place.connections.vital("withdraw a proof", move |connection, queries, _| {
+                Box::pin(async move {
+                    let query = queries.workers_unprove.query().bind(workers);
+                    query.execute(connection).await.during("withdraw a proof").map(drop)
+                })
+            })
+        });
+        let _ = tokio::time::timeout(CONNECTING, join_all(said)).await;
+    }
+
+    /// Hears and obeys until the session is lost.
+    async fn serve(&mut self, mut listener: PgListener) -> Result<(), BackendError> {
+        let what = "wait for news";
+        loop {
+            tokio::select! {
+                order = self.inbox.recv() => match order {
+                    Some(order) => self.obey(&mut listener, order).await?,
+                    // All handles are gone.
+                    None => return std::future::pending().await,
+                },
+                () = tokio::time::sleep(CHECK) => {
+                    let check = tokio::time::timeout(PATIENCE, listener.execute("SELECT 1"));
+                    match check.await {
+                        Ok(answered) => {
+                            answered.during(what)?;
+                        }
+                        Err(_) => return Err(lost("it does not answer")),
+                    }
+                }
+                // Cancel safe: what was read of a message stays in the buffer of the connection.
+                news = listener.try_recv() => match news.during(what)? {
+                    Some(news) => self.hear(&news),
+                    None => return Err(lost("the connection was closed")),
+                },
+            }
+        }
+    }
+
+    fn hear(&self, news: &PgNotification) {
+        if news.channel() == ALL {
+            if let Some(all) = &self.all {
+                all.note(news.payload());
+            }
+            return;
+        }
+        let places = self.places.values().filter(|place| place.channel == news.channel());
+        places.for_each(|place| place.changed.notify_one());
+    }
+
+    async fn obey(&mut self, listener: &mut PgListener, order: Order) -> Result<(), BackendError> {
+        let what = "listen for news";
+        match order {
+            Order::Join(seat, place) => {
+                let channel = place.channel.clone();
+                let changed = Arc::clone(&place.changed);
+                self.places.insert(seat, place);
+                listener.listen(&channel).await.during(what)?;
+                // Whatever happened before went unheard.
+                changed.notify_one();
+            }
+            Order::JoinAll(heard) => {
+                self.all = Some(heard);
+                listener.listen(ALL).await.during(what)?;
+            }
+            Order::Leave(seat) => {
+                let Some(place) = self.places.remove(&seat) else { return Ok(()) };
+                for (_, key) in place.held {
+                    unlock(listener, key).await?;
+                }
+                if self.places.values().all(|other| other.channel != place.channel) {
+                    listener.unlisten(&place.channel).await.during(what)?;
+                }
+            }
+            Order::Hold(seat, worker, key, held) => {
+                let locks: usize = self.places.values().map(|place| place.held.len()).sum();
+                let Some(place) = self.places.get_mut(&seat).filter(|_| locks < MOST_LOCKS) else {
+                    return Ok(());
+                };
+                place.held.push((worker, key));
+                lock(listener, key).await?;
+                // One who stopped waiting lets go of it.
+                let _ = held.send(());
+            }
+            Order::LetGo(seat, key) => {
+                let Some(place) = self.places.get_mut(&seat) else { return Ok(()) };
+                let before = place.held.len();
+                place.held.retain(|&(_, other)| other != key);
+                if place.held.len() < before {
+                    unlock(listener, key).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says that the lock of a worker is held again.
+async fn prove(place: &Place, (worker, key): (WorkerId, i64)) -> Result<(), BackendError> {
+    let what = "prove that a worker lives";
+    let proved = place.connections.vital(what, move |connection, queries, _| {
+        Box::pin(async move {
+            let query = queries.workers_prove.query().bind(*worker.as_uuid()).bind(key);
+            query.execute(connection).await.during(what).map(drop)
+        })
+    });
+    proved.await
+}
+
+fn lost(reason: &str) -> BackendError {
+    BackendError::Unavailable { reason: reason.to_owned(), source: None }
+}
+
+async fn lock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {
+    let what = "take the lock of a worker";
+    let query = sqlx::query("SELECT pg_try_advisory_lock($1)").bind(key);
+    let row = query.fetch_one(listener).await.during(what)?;
+    if row.try_get(0).during(what)? {
+        return Ok(());
+    }
+    let reason = format!("{what}: another session has it still");
+    Err(BackendError::Unavailable { reason, source: None })
+}
+
+async fn unlock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {
+    let query = sqlx::query("SELECT pg_advisory_unlock($1)").bind(key);
+    query.execute(listener).await.during("let go of a lock").map(drop)
+}
