@@ -5,6 +5,7 @@ mod commit;
 mod control;
 mod read;
 mod store;
+mod tenants;
 mod worker;
 
 use std::fmt;
@@ -21,7 +22,9 @@ use cloacina_core::backend::{
 use cloacina_core::{ExecutionId, WorkerId};
 use tokio::sync::Notify;
 
-use store::{HandleId, State};
+use store::{HandleId, Observer, State, StoreId};
+
+pub use tenants::MemoryTenants;
 
 /// A [`Backend`] that keeps everything in memory.
 ///
@@ -64,18 +67,30 @@ impl MemoryBackend {
     /// Makes an empty store with one handle.
     #[must_use]
     pub fn new() -> Self {
-        Self::open(Arc::new(Mutex::new(State::new())))
+        Self::open(Arc::new(Mutex::new(State::new())), None)
+    }
+
+    /// Makes an empty store that tells whenever something changed.
+    fn observed(observer: Observer) -> Self {
+        let store = Self::new();
+        lock(&store.handle.state).observe(observer);
+        store
     }
 
     /// Opens a second handle on the same store, as another process would.
     #[must_use]
     pub fn another_handle(&self) -> Self {
-        Self::open(Arc::clone(&self.handle.state))
+        Self::open(Arc::clone(&self.handle.state), None)
     }
 
-    fn open(state: Arc<Mutex<State>>) -> Self {
+    /// Opens a second handle, through what holds many stores.
+    fn opened_through(&self, origin: StoreId) -> Self {
+        Self::open(Arc::clone(&self.handle.state), Some(origin))
+    }
+
+    fn open(state: Arc<Mutex<State>>, origin: Option<StoreId>) -> Self {
         let woken = Arc::new(Notify::new());
-        let id = lock(&state).open_handle(Arc::clone(&woken));
+        let id = lock(&state).open_handle(Arc::clone(&woken), origin);
         Self { handle: Arc::new(Handle { id, state, woken }) }
     }
 
@@ -96,8 +111,8 @@ impl MemoryBackend {
 }
 
 /// A panic in the middle of a transaction fails its own test; the lock stays usable, for the handles' drops.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Handle {

@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use cloacina_core::backend::{
     Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot, Standing,
 };
 use cloacina_core::{ExecutionId, PipelineStatus};
 
 use super::store::State;
+
+/// The unfinished work of a store that is not on hold.
+pub(super) struct Work {
+    /// Whether workers own some of it.
+    pub(super) owned: bool,
+    /// How long until the first that nobody owns falls due.
+    pub(super) next_due: Option<Duration>,
+}
 
 impl State {
     pub(super) fn standing(&self, id: ExecutionId) -> Option<Standing> {
@@ -79,5 +87,21 @@ impl State {
         counts.mean_duration =
             total.checked_div(measured).map(|mean| mean.to_std().unwrap_or(Duration::ZERO));
         counts
+    }
+
+    pub(super) fn work(&self) -> Work {
+        let now = self.now();
+        let is_on_hold = |id: &ExecutionId| {
+            self.standing(*id).is_none_or(|standing| standing.status == PipelineStatus::Paused)
+        };
+        let wait = |due: DateTime<Utc>| (due - now).to_std().unwrap_or(Duration::ZERO);
+        let waits = self.index.claimable.values().filter_map(|claimable| {
+            let delayed = claimable.delayed.first().map(|(due, _)| wait(*due));
+            if claimable.undelayed.is_empty() { delayed } else { Some(Duration::ZERO) }
+        });
+        Work {
+            owned: self.index.owned.values().flatten().any(|id| !is_on_hold(id)),
+            next_due: waits.min(),
+        }
     }
 }

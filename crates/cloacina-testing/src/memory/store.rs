@@ -17,17 +17,32 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct HandleId(u64);
 
+/// Numbers the handles of what holds many stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct StoreId(pub(super) u64);
+
+/// Is told that somebody changed something: through what holds many stores, or otherwise.
+pub(super) type Observer = Box<dyn Fn(Option<StoreId>) + Send>;
+
 /// A whole store.
 pub(super) struct State {
     clock: Clock,
     next_handle: u64,
-    /// The open handles, and how to wake who waits on them.
-    handles: BTreeMap<HandleId, Arc<Notify>>,
+    handles: BTreeMap<HandleId, OpenHandle>,
+    observer: Option<Observer>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     executions: BTreeMap<ExecutionId, Execution>,
     pub(super) keys: BTreeMap<Arc<str>, ExecutionId>,
     pub(super) definitions: BTreeMap<WorkflowKey, JsonText>,
     pub(super) index: Index,
+}
+
+/// A handle that is open.
+struct OpenHandle {
+    /// Wakes who waits on it.
+    woken: Arc<Notify>,
+    /// What it was opened through.
+    origin: Option<StoreId>,
 }
 
 /// A registered worker.
@@ -88,6 +103,7 @@ impl State {
             clock: Clock::new(),
             next_handle: 0,
             handles: BTreeMap::new(),
+            observer: None,
             workers: BTreeMap::new(),
             executions: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -96,17 +112,23 @@ impl State {
         }
     }
 
-    pub(super) fn open_handle(&mut self, woken: Arc<Notify>) -> HandleId {
+    pub(super) fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
+    pub(super) fn open_handle(&mut self, woken: Arc<Notify>, origin: Option<StoreId>) -> HandleId {
         let id = HandleId(self.next_handle);
         self.next_handle += 1;
-        self.handles.insert(id, woken);
+        self.handles.insert(id, OpenHandle { woken, origin });
         id
     }
 
-    /// Forgets a handle; what waits on it is let go.
+    /// Forgets a handle; what waits on it is let go. Workers that it leaves are dead, which others may want to know.
     pub(super) fn close_handle(&mut self, id: HandleId) {
-        if let Some(woken) = self.handles.remove(&id) {
-            woken.notify_waiters();
+        let Some(handle) = self.handles.remove(&id) else { return };
+        handle.woken.notify_waiters();
+        if self.workers.values().any(|worker| worker.handle == id) {
+            self.tell(handle.origin);
         }
     }
 
@@ -114,9 +136,20 @@ impl State {
         self.handles.contains_key(&id)
     }
 
+    pub(super) fn open_handles(&self) -> usize {
+        self.handles.len()
+    }
+
     pub(super) fn wake_all_but(&self, writer: HandleId) {
-        for (_, woken) in self.handles.iter().filter(|(id, _)| **id != writer) {
-            woken.notify_one();
+        for (_, handle) in self.handles.iter().filter(|(id, _)| **id != writer) {
+            handle.woken.notify_one();
+        }
+        self.tell(self.handles.get(&writer).and_then(|handle| handle.origin));
+    }
+
+    fn tell(&self, origin: Option<StoreId>) {
+        if let Some(observer) = &self.observer {
+            observer(origin);
         }
     }
 

@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloacina_core::Backend;
-use cloacina_testing::MemoryBackend;
 use cloacina_testing::conformance::Harness;
+use cloacina_testing::tenant_conformance::TenantHarness;
+use cloacina_testing::{MemoryBackend, MemoryTenants};
 
 /// Stores in memory.
 struct MemoryHarness(MemoryBackend);
@@ -35,4 +36,23 @@ impl Harness for MemoryHarness {
     async fn finish(self) {}
 }
 
+/// Tenants in memory.
+struct MemoryTenantHarness(MemoryTenants);
+
+#[async_trait]
+impl TenantHarness for MemoryTenantHarness {
+    type Store = MemoryTenants;
+
+    async fn start() -> Self {
+        Self(MemoryTenants::new())
+    }
+
+    async fn store(&self) -> MemoryTenants {
+        self.0.another_handle()
+    }
+
+    async fn finish(self) {}
+}
+
 cloacina_testing::conformance_suite!(MemoryHarness);
+cloacina_testing::tenant_conformance_suite!(MemoryTenantHarness);
