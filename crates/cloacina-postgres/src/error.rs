@@ -79,6 +79,11 @@ pub(crate) fn is_there_already(error: &BackendError) -> bool {
     has_state(error, &["23505", "42P06", "42P07", "42701"])
 }
 
+/// Tells whether a schema or a table is not there.
+pub(crate) fn is_gone(error: &BackendError) -> bool {
+    has_state(error, &["3F000", "42P01"])
+}
+
 /// Tells whether others had it locked for too long.
 pub(crate) fn is_locked(error: &BackendError) -> bool {
     has_state(error, &["55P03", "40P01"])

@@ -27,7 +27,7 @@ const HOT: [(&str, usize); 25] = [
     ("executions/next_due_by_id", 2),
     ("executions/claim", 3),
     ("executions/load", 1),
-    ("executions/release", 1),
+    ("executions/release", 2),
     ("executions/release_all", 1),
     ("executions/recover", 1),
     ("tasks/insert", 1),

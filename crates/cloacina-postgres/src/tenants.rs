@@ -108,7 +108,7 @@ impl Inner {
             let site = Site::open(options, size, &mut first).await;
             let _ = first.close_hard().await;
             let site = site?;
-            Ok(Open { heard: site.session.join_all(), site })
+            Ok(Open { heard: site.session.join_all().await, site })
         });
         opened.await
     }
@@ -243,12 +243,18 @@ impl TenantStore for PostgresTenants {
             tokio::time::sleep(poll.max(Duration::from_millis(100))).await;
             return Changes::In(Vec::new());
         };
-        match &open.heard {
-            Some(heard) => heard.changes().await,
-            None => {
-                tokio::time::sleep(poll.max(DEAF)).await;
-                Changes::Anywhere
+        let changes = async {
+            match &open.heard {
+                Some(heard) => heard.changes().await,
+                None => {
+                    tokio::time::sleep(poll.max(DEAF)).await;
+                    Changes::Anywhere
+                }
             }
+        };
+        tokio::select! {
+            changes = changes => changes,
+            () = self.inner.closed.cancelled() => Changes::In(Vec::new()),
         }
     }
 

@@ -59,7 +59,7 @@ enum Order {
     /// Listen for it no more, and let go of its locks.
     Leave(u64),
     /// Listen to what is told of all schemas.
-    JoinAll(Arc<Heard>),
+    JoinAll(Arc<Heard>, oneshot::Sender<()>),
     /// Take a lock for a worker of a handle and keep it.
     Hold(u64, WorkerId, i64, oneshot::Sender<()>),
     LetGo(u64, i64),
@@ -113,11 +113,15 @@ impl Session {
         Seat { session: Arc::clone(self), id, changed, ownership }
     }
 
-    /// Listens to what is told of all schemas; nothing where there is no session.
-    pub(crate) fn join_all(&self) -> Option<Arc<Heard>> {
+    /// Listens to what is told of all schemas, from when this returns on; nothing where there is no session.
+    pub(crate) async fn join_all(&self) -> Option<Arc<Heard>> {
         self.0.as_ref()?;
         let heard = Arc::new(Heard::default());
-        self.order(Order::JoinAll(Arc::clone(&heard)));
+        let (listens, listening) = oneshot::channel();
+        self.order(Order::JoinAll(Arc::clone(&heard), listens));
+        if !matches!(tokio::time::timeout(PATIENCE, listening).await, Ok(Ok(()))) {
+            heard.note_anywhere();
+        }
         Some(heard)
     }
 

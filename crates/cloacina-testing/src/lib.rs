@@ -12,6 +12,7 @@
 pub mod conformance;
 pub mod differential;
 pub mod executor_cases;
+pub mod manager_cases;
 pub mod memory;
 #[cfg(unix)]
 pub mod postgres;

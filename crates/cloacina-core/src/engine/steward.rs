@@ -166,6 +166,15 @@ impl Engine {
         }
     }
 
+    /// Reports whether the store takes heartbeats without delay, where there are any.
+    pub(crate) fn is_calm(&self) -> bool {
+        if self.role == super::Role::Client {
+            return true;
+        }
+        let calm = *self.calm.lock().unwrap_or_else(PoisonError::into_inner);
+        calm.is_some_and(|at| at.elapsed() < self.beat() * 2)
+    }
+
     async fn register_anew(&self) {
         let id = WorkerId::new();
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = id;
@@ -178,9 +187,7 @@ impl Engine {
     ///
     /// Not while the store is slow to take heartbeats: others who live may not have got through with theirs.
     pub(super) async fn bury(&self) {
-        let calm = *self.calm.lock().unwrap_or_else(PoisonError::into_inner);
-        let calm = calm.is_some_and(|at| at.elapsed() < self.beat() * 2);
-        if !self.config.enable_recovery || !calm {
+        if !self.config.enable_recovery || !self.is_calm() {
             return;
         }
         match self.backend.bury_dead_workers(self.worker()).await {

@@ -147,9 +147,6 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
                 news.hinted.notify_one();
             }
         }
-        if anywhere.is_some() {
-            roster.stop_vanished().await;
-        }
         let _ = tokio::time::timeout(pause, roster.stop.cancelled()).await;
     }
 }
@@ -209,11 +206,14 @@ async fn wake<S: TenantStore>(roster: Arc<Roster<S>>) {
     }
 }
 
-/// Stops executors that have nothing to do.
+/// Stops executors that have nothing to do, or nothing to work on any more.
 async fn rest<S: TenantStore>(roster: Arc<Roster<S>>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(roster.settings.idle_timeout / 4) => roster.stop_idle().await,
+            () = tokio::time::sleep(roster.settings.idle_timeout / 4) => {
+                roster.stop_idle().await;
+                roster.stop_vanished().await;
+            }
             () = roster.stop.cancelled() => return,
         }
     }

@@ -311,9 +311,18 @@ impl<S: TenantStore> Roster<S> {
         tracing::debug!(%tenant, "the executor of a tenant at rest has stopped");
     }
 
-    /// Stops the executors of tenants that somebody else has removed.
+    /// Stops the executors of tenants that somebody else has removed. Asks about those only that get no sign of life through.
     pub(super) async fn stop_vanished(self: &Arc<Self>) {
-        for tenant in self.active() {
+        let troubled = |entry: &Entry<S::Backend>| match entry.place.try_lock().as_deref() {
+            Ok(Place::Open(executor)) => !executor.engine().is_calm(),
+            _ => false,
+        };
+        let troubled: Vec<TenantId> = {
+            let entries = self.lock();
+            let troubled = entries.iter().filter(|(_, entry)| troubled(entry));
+            troubled.map(|(tenant, _)| tenant.clone()).collect()
+        };
+        for tenant in troubled {
             if !matches!(self.store.exists(&tenant).await, Ok(false)) {
                 continue;
             }

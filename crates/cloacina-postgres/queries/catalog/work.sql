@@ -2,7 +2,7 @@ SELECT
     EXISTS (
         SELECT 1
         FROM {schema}.executions AS e
-        WHERE e.owner IS NOT NULL AND e.finished_at IS NULL
+        WHERE e.owner IS NOT NULL AND e.finished_at IS NULL AND e.status <> 'paused'
     ) AS owned,
     CASE
         WHEN

@@ -6,7 +6,7 @@ use cloacina_core::{BackendError, Removal, TenantId};
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor as _, Row as _};
 
-use crate::error::{Context as _, is_forbidden, is_locked, refused};
+use crate::error::{Context as _, is_forbidden, is_gone, is_locked, refused};
 use crate::queries::render;
 use crate::schema::{RoleName, SchemaName};
 
@@ -83,7 +83,7 @@ pub(super) async fn drop_schema(
     loop {
         connection.execute(BEGIN).await.during("remove a tenant")?;
         let dropped = drop_now(connection, schema).await;
-        let end = if dropped.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let end = if matches!(dropped, Ok(Removal::Removed)) { "COMMIT" } else { "ROLLBACK" };
         connection.execute(end).await.during("remove a tenant")?;
         tries += 1;
         match dropped {
@@ -102,15 +102,16 @@ async fn drop_now(
 ) -> Result<Removal, BackendError> {
     let what = "remove a tenant";
     let name = schema.as_str();
-    let query = sqlx::query("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1");
-    let query = query.persistent(false).bind(name);
-    if query.fetch_optional(&mut *connection).await.during(what)?.is_none() {
-        return Ok(Removal::Absent);
-    }
     if find(connection, Some(&[name])).await?.is_empty() {
-        return Err(refused(format!(
-            "schema `{name}` is no tenant of ours, or not for this role: it was left untouched"
-        )));
+        // In this order: somebody else may be removing it.
+        let query = sqlx::query("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1");
+        let there = query.persistent(false).bind(name).fetch_optional(&mut *connection).await;
+        return match there.during(what)? {
+            None => Ok(Removal::Absent),
+            Some(_) => Err(refused(format!(
+                "schema `{name}` is no tenant of ours, or not for this role: it was left untouched"
+            ))),
+        };
     }
     let query = sqlx::query(include_str!("../../queries/catalog/others.sql")).persistent(false);
     let query = query.bind(schema.to_string()).bind(OURS.as_slice());
@@ -120,9 +121,13 @@ async fn drop_now(
             "schema `{name}` holds `{other}`, which is not ours: it was left untouched, move that elsewhere first"
         )));
     }
-    let drop = sqlx::raw_sql(render("DROP SCHEMA {schema} CASCADE", schema));
-    match drop.execute(connection).await.during(what) {
+    // First a lock for which others wait who want to drop it as well.
+    let drop = "\
+        LOCK TABLE {schema}.cloacina_migrations IN ACCESS EXCLUSIVE MODE; \
+        DROP SCHEMA {schema} CASCADE";
+    match sqlx::raw_sql(render(drop, schema)).execute(connection).await.during(what) {
         Ok(_) => Ok(Removal::Removed),
+        Err(error) if is_gone(&error) => Ok(Removal::Absent),
         Err(error) if is_forbidden(&error) => Err(refused(format!(
             "{error}: the owner of schema `{name}` has to remove the tenant, as `DatabaseAdmin::remove_tenant` does"
         ))),

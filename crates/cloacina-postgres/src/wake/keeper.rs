@@ -144,9 +144,11 @@ impl Keeper {
                 // Whatever happened before went unheard.
                 changed.notify_one();
             }
-            Order::JoinAll(heard) => {
+            Order::JoinAll(heard, listens) => {
                 self.all = Some(heard);
                 listener.listen(ALL).await.during(what)?;
+                // One who stopped waiting looks everywhere.
+                let _ = listens.send(());
             }
             Order::Leave(seat) => {
                 let Some(place) = self.places.remove(&seat) else { return Ok(()) };

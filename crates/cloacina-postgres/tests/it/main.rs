@@ -7,3 +7,4 @@ mod differential;
 mod opening;
 mod sessions;
 mod support;
+mod tenants;

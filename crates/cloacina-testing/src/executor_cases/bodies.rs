@@ -11,20 +11,20 @@ use crate::conformance::soon;
 
 /// Where bodies report and wait. Clones are one gate.
 #[derive(Debug, Clone)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     arrivals: Arc<Semaphore>,
     leaves: Arc<Semaphore>,
     inside: Arc<AtomicUsize>,
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (arrivals, leaves) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         Self { arrivals, leaves, inside: Arc::default() }
     }
 
     /// Called by a body: reports, and waits for leave.
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         let _inside = Inside::enter(self);
         self.arrivals.add_permits(1);
         if let Ok(leave) = self.leaves.acquire().await {
@@ -33,30 +33,30 @@ impl Gate {
     }
 
     /// Called by a body that never gets leave: reports, and waits until it is dropped.
-    pub(super) async fn stay(&self) {
+    pub(crate) async fn stay(&self) {
         let _inside = Inside::enter(self);
         self.arrivals.add_permits(1);
         std::future::pending::<()>().await;
     }
 
     /// Called by a body that must not wait: reports.
-    pub(super) fn report(&self) {
+    pub(crate) fn report(&self) {
         self.arrivals.add_permits(1);
     }
 
     /// Waits until so many more bodies have reported.
-    pub(super) async fn arrived(&self, bodies: u32) {
+    pub(crate) async fn arrived(&self, bodies: u32) {
         let arrived = soon("the start of a body", self.arrivals.acquire_many(bodies)).await;
         arrived.expect("a gate is never closed").forget();
     }
 
     /// Tells how many bodies wait; those of a dead process do until they are dropped.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.inside.load(Ordering::SeqCst)
     }
 
     /// Gives leave to so many bodies.
-    pub(super) fn open(&self, bodies: usize) {
+    pub(crate) fn open(&self, bodies: usize) {
         self.leaves.add_permits(bodies);
     }
 }
@@ -79,38 +79,38 @@ impl Drop for Inside {
 
 /// What happened, in order. Clones are one journal.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Journal(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Journal(Arc<Mutex<Vec<String>>>);
 
 impl Journal {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    pub(super) fn note(&self, what: impl Into<String>) {
+    pub(crate) fn note(&self, what: impl Into<String>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what.into());
     }
 
-    pub(super) fn entries(&self) -> Vec<String> {
+    pub(crate) fn entries(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.entries().iter().filter(|entry| *entry == what).count()
     }
 
-    pub(super) fn place(&self, what: &str) -> usize {
+    pub(crate) fn place(&self, what: &str) -> usize {
         let place = self.entries().iter().position(|entry| entry == what);
         place.unwrap_or_else(|| panic!("`{what}` did not happen: {:?}", self.entries()))
     }
 }
 
 /// A task that does nothing.
-pub(super) fn idle(id: &str) -> Task {
+pub(crate) fn idle(id: &str) -> Task {
     Task::new(id, |_, _| Box::pin(async {}))
 }
 
 /// A task that notes its id.
-pub(super) fn noting(id: &str, journal: &Journal) -> Task {
+pub(crate) fn noting(id: &str, journal: &Journal) -> Task {
     let (journal, name) = (journal.clone(), id.to_owned());
     Task::new(id, move |_, _| {
         journal.note(name.clone());
@@ -119,7 +119,7 @@ pub(super) fn noting(id: &str, journal: &Journal) -> Task {
 }
 
 /// A task that notes `id+` when it begins and `id-` when it ends, and yields in between.
-pub(super) fn spanning(id: &str, journal: &Journal) -> Task {
+pub(crate) fn spanning(id: &str, journal: &Journal) -> Task {
     let (journal, name) = (journal.clone(), id.to_owned());
     Task::new(id, move |_, _| {
         let (journal, name) = (journal.clone(), name.clone());
@@ -132,7 +132,7 @@ pub(super) fn spanning(id: &str, journal: &Journal) -> Task {
 }
 
 /// A task that notes its id, reports at a gate, and waits there for leave.
-pub(super) fn gated(id: &str, gate: &Gate, journal: &Journal) -> Task {
+pub(crate) fn gated(id: &str, gate: &Gate, journal: &Journal) -> Task {
     let (gate, journal, name) = (gate.clone(), journal.clone(), id.to_owned());
     Task::new(id, move |_, _| {
         journal.note(name.clone());
@@ -142,7 +142,7 @@ pub(super) fn gated(id: &str, gate: &Gate, journal: &Journal) -> Task {
 }
 
 /// A task that notes its id and waits until it is dropped.
-pub(super) fn endless(id: &str, gate: &Gate, journal: &Journal) -> Task {
+pub(crate) fn endless(id: &str, gate: &Gate, journal: &Journal) -> Task {
     let (gate, journal, name) = (gate.clone(), journal.clone(), id.to_owned());
     Task::new(id, move |_, _| {
         journal.note(name.clone());
@@ -152,7 +152,7 @@ pub(super) fn endless(id: &str, gate: &Gate, journal: &Journal) -> Task {
 }
 
 /// A task that fails with `ID went wrong, attempt N`.
-pub(super) fn failing(id: &str, journal: &Journal) -> Task {
+pub(crate) fn failing(id: &str, journal: &Journal) -> Task {
     let (journal, name) = (journal.clone(), id.to_owned());
     Task::new(id, move |_, run| {
         journal.note(name.clone());
@@ -162,7 +162,7 @@ pub(super) fn failing(id: &str, journal: &Journal) -> Task {
 }
 
 /// A task that fails until the attempt of that number.
-pub(super) fn failing_until(attempt: u32, id: &str, journal: &Journal) -> Task {
+pub(crate) fn failing_until(attempt: u32, id: &str, journal: &Journal) -> Task {
     let (journal, name) = (journal.clone(), id.to_owned());
     Task::new(id, move |_, run| {
         journal.note(name.clone());
@@ -173,7 +173,7 @@ pub(super) fn failing_until(attempt: u32, id: &str, journal: &Journal) -> Task {
 }
 
 /// A task that sets a key.
-pub(super) fn setting(id: &str, key: &'static str, value: Value) -> Task {
+pub(crate) fn setting(id: &str, key: &'static str, value: Value) -> Task {
     Task::new(id, move |context, _| {
         let value = value.clone();
         Box::pin(async move { drop(context.set(key, value)) })
@@ -181,7 +181,7 @@ pub(super) fn setting(id: &str, key: &'static str, value: Value) -> Task {
 }
 
 /// A task that appends its id to the list under `path`.
-pub(super) fn tracing(id: &str) -> Task {
+pub(crate) fn tracing(id: &str) -> Task {
     let name = id.to_owned();
     Task::new(id, move |context, _| {
         let name = name.clone();
@@ -194,6 +194,6 @@ pub(super) fn tracing(id: &str) -> Task {
 }
 
 /// A policy of so many attempts with hardly a wait between them.
-pub(super) fn attempts(count: u32) -> RetryPolicy {
+pub(crate) fn attempts(count: u32) -> RetryPolicy {
     RetryPolicy::new(count).initial_delay(std::time::Duration::from_millis(1))
 }

@@ -161,13 +161,13 @@ impl Process {
 }
 
 /// Waits until an execution has ended.
-pub(super) async fn ended(execution: &PipelineExecution) -> PipelineResult {
+pub(crate) async fn ended(execution: &PipelineExecution) -> PipelineResult {
     let result = soon("the end of an execution", execution.wait()).await;
     result.expect("an execution comes to its end")
 }
 
 /// Looks again and again until a condition holds.
-pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition().await {
         assert!(Instant::now() < deadline, "{what}: did not happen within {PATIENCE:?}");
@@ -176,12 +176,12 @@ pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
 }
 
 /// Makes an input.
-pub(super) fn input(value: Value) -> Context {
+pub(crate) fn input(value: Value) -> Context {
     Context::from_value(value).expect("an input is an object")
 }
 
 /// Makes a workflow that must be well formed.
-pub(super) fn workflow(
+pub(crate) fn workflow(
     name: &str,
     tasks: impl IntoIterator<Item = cloacina_core::Task>,
 ) -> Workflow {

@@ -11,10 +11,10 @@
 mod registry;
 
 mod arguments;
-mod bodies;
+pub(crate) mod bodies;
 mod cancel;
 mod crash;
-mod fixture;
+pub(crate) mod fixture;
 mod keys;
 mod large;
 mod listing;

@@ -43,10 +43,12 @@ impl<H: TenantHarness> TenantFixture<H> {
 
     /// Closes all that was opened.
     pub async fn close(self) -> H {
-        for backend in unpoisoned(self.opened.lock()).drain(..).collect::<Vec<_>>() {
+        let opened: Vec<_> = unpoisoned(self.opened.lock()).drain(..).collect();
+        for backend in opened {
             backend.close().await;
         }
-        for store in unpoisoned(self.stores.lock()).drain(..).collect::<Vec<_>>() {
+        let stores: Vec<_> = unpoisoned(self.stores.lock()).drain(..).collect();
+        for store in stores {
             store.close().await;
         }
         self.harness
@@ -127,7 +129,7 @@ impl<H: TenantHarness> fmt::Debug for TenantFixture<H> {
 }
 
 /// Submits an execution, which must be created.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     backend: &Arc<dyn Backend>,
     new: impl Into<NewExecution>,
 ) -> ExecutionId {
@@ -140,13 +142,13 @@ pub(super) async fn submit(
 }
 
 /// Commits a checkpoint.
-pub(super) async fn commit(backend: &Arc<dyn Backend>, checkpoint: impl Into<Checkpoint>) {
+pub(crate) async fn commit(backend: &Arc<dyn Backend>, checkpoint: impl Into<Checkpoint>) {
     let batch = Batch { submits: Vec::new(), checkpoints: vec![checkpoint.into()] };
     backend.commit(batch).await.expect("commit answers");
 }
 
 /// Registers a worker, with a lease that no test outlives.
-pub(super) async fn worker(backend: &Arc<dyn Backend>) -> WorkerId {
+pub(crate) async fn worker(backend: &Arc<dyn Backend>) -> WorkerId {
     let id = WorkerId::new();
     let worker = NewWorker { id, lease_ttl: LONG };
     backend.register_worker(&worker).await.expect("register_worker answers");
@@ -154,7 +156,7 @@ pub(super) async fn worker(backend: &Arc<dyn Backend>) -> WorkerId {
 }
 
 /// Lists the executions of a tenant.
-pub(super) async fn executions(backend: &Arc<dyn Backend>) -> Vec<ExecutionId> {
+pub(crate) async fn executions(backend: &Arc<dyn Backend>) -> Vec<ExecutionId> {
     let found = backend.list(&cloacina_core::ExecutionQuery::new()).await.expect("list answers");
     found.iter().map(|record| record.id).collect()
 }

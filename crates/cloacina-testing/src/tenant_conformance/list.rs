@@ -8,11 +8,11 @@ use super::{TenantFixture, TenantHarness, tenant};
 pub async fn list_is_sorted_and_complete<H: TenantHarness>(fx: &TenantFixture<H>) {
     assert_eq!(fx.list().await, [""; 0], "the tenants of an empty place");
     let other = fx.another_store().await;
-    for name in ["b", "a-1", "c", "a_1", "a"] {
+    for name in ["b", "a1", "c", "a_1", "a"] {
         other.create(&tenant(name)).await.expect("create answers");
     }
     fx.created("d").await;
-    assert_eq!(fx.list().await, ["a", "a-1", "a_1", "b", "c", "d"], "the tenants");
+    assert_eq!(fx.list().await, ["a", "a1", "a_1", "b", "c", "d"], "the tenants");
 }
 
 /// Catches a question that creates what it asks for, or an answer of yesterday.

@@ -13,7 +13,7 @@ mod registry;
 mod changed;
 mod close;
 mod create;
-mod fixture;
+pub(crate) mod fixture;
 mod list;
 mod open;
 mod remove;

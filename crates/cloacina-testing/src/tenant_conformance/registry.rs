@@ -20,7 +20,7 @@ macro_rules! for_each_tenant_case {
             remove_of_an_unknown_tenant_creates_nothing,
             remove_and_create_makes_an_empty_tenant,
             remove_leaves_the_others,
-            remove_is_refused_while_others_use_it,
+            remove_is_refused_or_noticed_while_others_use_it,
             remove_by_many_at_once_removes_once,
             remove_dropped_is_completed_by_the_next,
             work_tells_what_is_owned,
@@ -41,7 +41,8 @@ macro_rules! for_each_tenant_case {
     };
 }
 
-/// Makes one test of each case of [`tenant_conformance`](crate::tenant_conformance), in a module `tenants`.
+/// Makes one test of each case of [`tenant_conformance`](crate::tenant_conformance), in a module `tenants`, and of
+/// [`manager_cases`](crate::manager_cases), in a module `manager`.
 ///
 /// The crate that calls it depends on tokio, with its multi-threaded runtime and its macros.
 ///
@@ -79,6 +80,16 @@ macro_rules! tenant_conformance_suite {
             $crate::for_each_tenant_case! {
                 [$crate::case_tests!]
                 [$harness] [$crate::tenant_conformance] [$crate::tenant_conformance::run]
+            }
+        }
+
+        mod manager {
+            #[allow(unused_imports, reason = "a harness may be named by its full path")]
+            use super::*;
+
+            $crate::for_each_manager_case! {
+                [$crate::case_tests!]
+                [$harness] [$crate::manager_cases] [$crate::manager_cases::run]
             }
         }
     };

@@ -1,5 +1,6 @@
 //! `remove`.
 
+use cloacina_core::backend::Batch;
 use cloacina_core::{BackendError, Creation, Removal, TenantError, TenantStore as _};
 
 use super::fixture::{executions, submit, worker};
@@ -47,7 +48,7 @@ pub async fn remove_and_create_makes_an_empty_tenant<H: TenantHarness>(fx: &Tena
 
 /// Catches a removal that goes by the beginning of a name, or takes everything.
 pub async fn remove_leaves_the_others<H: TenantHarness>(fx: &TenantFixture<H>) {
-    let names = ["acme", "acme-2", "acme2", "acme_2"];
+    let names = ["acme", "acme2", "acme3", "acme_2"];
     for name in names {
         let backend = fx.opened(name).await;
         submit(&backend, execution()).await;
@@ -63,14 +64,27 @@ pub async fn remove_leaves_the_others<H: TenantHarness>(fx: &TenantFixture<H>) {
     }
 }
 
-/// Catches a removal under the feet of another process.
-pub async fn remove_is_refused_while_others_use_it<H: TenantHarness>(fx: &TenantFixture<H>) {
+/// Catches a removal under the feet of another process that goes on as if nothing had happened.
+///
+/// A store may refuse it, or take the tenant from the other process, which must hear of it then.
+pub async fn remove_is_refused_or_noticed_while_others_use_it<H: TenantHarness>(
+    fx: &TenantFixture<H>,
+) {
     let acme = fx.created("acme").await;
     let other = fx.another_store().await;
     let backend = fx.open_on(&other, &acme).await;
     let me = worker(&backend).await;
     let id = submit(&backend, execution().owner(me)).await;
-    let error = fx.store().remove(&acme).await.expect_err("a worker lives");
+    let error = match fx.store().remove(&acme).await {
+        Ok(removal) => {
+            assert_eq!(removal, Removal::Removed, "the removal");
+            assert_eq!(fx.list().await, [""; 0], "the tenants");
+            let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
+            backend.commit(batch).await.expect_err("a submit to a tenant that is gone");
+            return;
+        }
+        Err(error) => error,
+    };
     let told = matches!(&error, TenantError::Store(error) if matches!(**error, BackendError::Unavailable { .. }));
     assert!(told, "a tenant in use must be told as such: {error:?}");
     assert_eq!(fx.list().await, ["acme"], "the tenants");

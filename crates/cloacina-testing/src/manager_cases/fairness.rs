@@ -1,0 +1,97 @@
+//! Slots that tenants share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cloacina_core::{Context, Task};
+
+use super::ManagerFixture;
+use super::fixture::{complete, executor};
+use crate::conformance::soon;
+use crate::executor_cases::bodies::{Gate, Journal, gated, noting};
+use crate::executor_cases::fixture::workflow;
+use crate::tenant_conformance::TenantHarness;
+
+/// Catches one queue for all, in which a single execution waits behind everything that another tenant submitted.
+pub async fn a_flood_does_not_hold_up_another_tenant<H: TenantHarness>(fx: &ManagerFixture<H>) {
+    const FLOOD: usize = 300;
+    fx.create(["busy", "quiet"]).await;
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let workflows = || {
+        [
+            workflow("many", [gated("many", &gate, &journal)]),
+            workflow("one", [noting("one", &journal)]),
+        ]
+    };
+    let manager = fx.manager_with(workflows(), |manager| manager.max_concurrent_tasks(2)).await;
+    let busy = manager.get_executor("busy").await.expect("an executor");
+    let submits = (0..FLOOD).map(|_| busy.execute_async("many", Context::new()));
+    for submitted in futures_util::future::join_all(submits).await {
+        submitted.expect("a submit");
+    }
+    gate.arrived(2).await;
+    let quiet = manager.get_executor("quiet").await.expect("an executor");
+    let single = quiet.execute_async("one", Context::new()).await.expect("a submit");
+    let before = journal.count("many");
+    // Slots become free one by one.
+    let single = async { single.wait().await.expect("its end") };
+    let others = async {
+        loop {
+            gate.open(1);
+            gate.arrived(1).await;
+        }
+    };
+    soon("the end of the single execution", async {
+        tokio::select! {
+            _ = single => {}
+            () = others => {}
+        }
+    })
+    .await;
+    let overtook = journal.entries().iter().take_while(|entry| *entry != "one").count() - before;
+    // Its body asks for a slot some time after the submit is acknowledged; the queue of the other one is far longer.
+    assert!(overtook <= 20, "{overtook} of {FLOOD} were preferred to another tenant's single one");
+    gate.open(FLOOD);
+    manager.shutdown().await.expect("a shutdown");
+}
+
+/// Catches limits that hold for each tenant but not for all, and the other way round.
+pub async fn slots_are_bounded_for_the_process_and_for_each_tenant<H: TenantHarness>(
+    fx: &ManagerFixture<H>,
+) {
+    let names = ["a", "b", "c"];
+    fx.create(names).await;
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let workflows = [workflow("w", [gated("w", &gate, &journal)])];
+    let template = executor::<H>(workflows.clone()).max_concurrent_tasks(2);
+    let manager = fx
+        .manager_with(workflows, |manager| manager.executor(template).max_concurrent_tasks(5))
+        .await;
+    let a = manager.get_executor("a").await.expect("an executor");
+    for _ in 0..4 {
+        a.execute_async("w", Context::new()).await.expect("a submit");
+    }
+    gate.arrived(2).await;
+    let most = Arc::new(AtomicUsize::new(0));
+    for name in ["b", "c"] {
+        let executor = manager.get_executor(name).await.expect("an executor");
+        for _ in 0..4 {
+            executor.execute_async("w", Context::new()).await.expect("a submit");
+        }
+    }
+    // Two of the first, two of the second, and one for the third: all five slots.
+    gate.arrived(3).await;
+    for _ in 0..12 {
+        most.fetch_max(gate.waiting(), Ordering::Relaxed);
+        assert!(a.metrics().running_tasks <= 2, "{:?}", a.metrics());
+        gate.open(1);
+        tokio::task::yield_now().await;
+    }
+    assert!(most.load(Ordering::Relaxed) <= 5, "bodies at once: {most:?}");
+    drop(a);
+    manager.shutdown().await.expect("a shutdown");
+    let idle = Task::new("idle", |_, _| Box::pin(async {}));
+    let manager = fx.manager([workflow("other", [idle])]).await;
+    complete::<H>(&manager, "a", "other").await;
+    manager.shutdown().await.expect("a shutdown");
+}
