@@ -1,0 +1,214 @@
+//! Many tenants in one process, of which few are active.
+
+mod load;
+mod place;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use cloacina_core::{TenantId, TenantManager, TenantStore, UnifiedExecutor};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+
+use crate::figures::{millis, rounded};
+use crate::process;
+use load::{Board, Load};
+use place::{Database, Folder, Place};
+
+/// How many tenants are created at once.
+const AT_ONCE: usize = 8;
+
+/// How long a quiet manager is watched.
+const WATCH: Duration = Duration::from_secs(10);
+
+/// How long an executor has nothing to do before it is stopped.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Settings of the workload.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// `sqlite`, `postgres` (a throw-away server) or an address of PostgreSQL; both stores if not given.
+    #[arg(long)]
+    backend: Option<String>,
+    /// How many tenants there are.
+    #[arg(long, default_value_t = 5_000)]
+    tenants: usize,
+    /// How many of them work.
+    #[arg(long, default_value_t = 50)]
+    active: usize,
+    /// How many executions one of them submits at once.
+    #[arg(long, default_value_t = 10_000)]
+    flood: usize,
+    /// How many quiet tenants are asked for an execution, alone and beside the others.
+    #[arg(long, default_value_t = 200)]
+    samples: usize,
+    /// Prints the figures of each store as one line of JSON as well.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was measured on one store.
+#[derive(Debug, Serialize)]
+struct Figures {
+    workload: &'static str,
+    backend: String,
+    tenants: usize,
+    active: usize,
+    /// Tenants created in a second.
+    created_per_s: f64,
+    /// From the start of a manager to the first task of the one tenant that had work.
+    start_to_first_task_ms: f64,
+    /// Memory of the process for each tenant at rest, after all were looked through.
+    bytes_per_idle_tenant: f64,
+    /// Transactions in a second while nobody has work, by the server's own count.
+    idle_transactions_per_s: Option<f64>,
+    idle_cpu_percent: f64,
+    /// From the submit of a quiet tenant to the start of its task, while nobody else works. Its executor is stopped before.
+    alone_cold_p50_ms: f64,
+    alone_cold_p99_ms: f64,
+    /// The same with its executor running.
+    alone_warm_p50_ms: f64,
+    alone_warm_p99_ms: f64,
+    /// The same beside the active tenants, one of which has submitted thousands.
+    loaded_cold_p50_ms: f64,
+    loaded_cold_p99_ms: f64,
+    loaded_warm_p50_ms: f64,
+    loaded_warm_p99_ms: f64,
+    /// What the active tenants got done meanwhile, in a second.
+    loaded_tasks_per_s: f64,
+    most_connections: Option<u64>,
+    connections_bound: Option<u64>,
+    resident_mb: f64,
+}
+
+/// Measures on each store that was asked for.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let backends = match arguments.backend.as_deref() {
+        None => vec!["sqlite", "postgres"],
+        Some(backend) => vec![backend],
+    };
+    for backend in backends {
+        let figures = match backend {
+            "sqlite" => {
+                let place = Folder::new()?;
+                measure(&arguments, backend, &place).await?
+            }
+            url => {
+                let place = Database::new(url).await?;
+                let figures = measure(&arguments, "postgres", &place).await;
+                place.remove().await?;
+                figures?
+            }
+        };
+        print(&figures, arguments.json)?;
+    }
+    Ok(())
+}
+
+async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> Result<Figures> {
+    let names: Vec<_> = (0..arguments.tenants).map(|number| format!("tenant_{number}")).collect();
+    eprintln!("{backend}: {} tenants are created", names.len());
+    let began = Instant::now();
+    let store = place.store()?;
+    let created = stream::iter(&names).map(|name| {
+        let store = &store;
+        async move {
+            let tenant = TenantId::new(name.as_str())?;
+            anyhow::Ok(store.create(&tenant).await.map(drop)?)
+        }
+    });
+    created.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    let created_per_s = names.len() as f64 / began.elapsed().as_secs_f64();
+    store.close().await;
+
+    eprintln!("{backend}: a manager starts, one tenant has work");
+    let board = Board::new();
+    leave_work(place, &names[names.len() / 2], &board).await?;
+    let before = process::resident();
+    let began = Instant::now();
+    let manager = manager(place, &board)?;
+    let start_to_first_task = board.next_start().await?.duration_since(began);
+    until_all_rest(&manager).await;
+
+    eprintln!("{backend}: nobody has work for {WATCH:?}");
+    let (transactions, cpu) = (place.transactions().await?, process::cpu());
+    tokio::time::sleep(WATCH).await;
+    let after = place.transactions().await?;
+    let idle_transactions = transactions.zip(after).map(|(before, after)| after - before);
+    let idle_cpu = process::cpu().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    let held = process::resident().zip(before).map(|(after, before)| after.saturating_sub(before));
+
+    let load = Load::new(&manager, &board, &names, arguments.active, arguments.samples);
+    eprintln!("{backend}: quiet tenants alone");
+    let alone = load.quiet().await?;
+    until_all_rest(&manager).await;
+    eprintln!("{backend}: quiet tenants beside {} active ones", arguments.active);
+    let watch = place.watch_connections();
+    let loaded = load.quiet_beside_others(arguments.flood).await?;
+    let most_connections = place.most_connections(watch).await?;
+    let resident = process::resident().unwrap_or_default();
+    manager.shutdown().await?;
+    Ok(Figures {
+        workload: "tenants",
+        backend: backend.to_owned(),
+        tenants: arguments.tenants,
+        active: arguments.active,
+        created_per_s: rounded(created_per_s),
+        start_to_first_task_ms: millis(start_to_first_task),
+        bytes_per_idle_tenant: rounded(held.unwrap_or_default() as f64 / names.len() as f64),
+        idle_transactions_per_s: idle_transactions
+            .map(|count| rounded(count as f64 / WATCH.as_secs_f64())),
+        idle_cpu_percent: rounded(
+            idle_cpu.unwrap_or_default().as_secs_f64() / WATCH.as_secs_f64() * 100.0,
+        ),
+        alone_cold_p50_ms: millis(alone.cold.p50()),
+        alone_cold_p99_ms: millis(alone.cold.p99()),
+        alone_warm_p50_ms: millis(alone.warm.p50()),
+        alone_warm_p99_ms: millis(alone.warm.p99()),
+        loaded_cold_p50_ms: millis(loaded.quiet.cold.p50()),
+        loaded_cold_p99_ms: millis(loaded.quiet.cold.p99()),
+        loaded_warm_p50_ms: millis(loaded.quiet.warm.p50()),
+        loaded_warm_p99_ms: millis(loaded.quiet.warm.p99()),
+        loaded_tasks_per_s: rounded(loaded.tasks_per_s),
+        most_connections,
+        connections_bound: place.connections_bound(),
+        resident_mb: rounded(resident as f64 / (1024.0 * 1024.0)),
+    })
+}
+
+fn manager<P: Place>(place: &P, board: &Board) -> Result<TenantManager<P::Store>> {
+    let executor = UnifiedExecutor::builder().workflows(board.workflows()?);
+    let builder = TenantManager::builder(place.store()?).executor(executor).idle_timeout(IDLE);
+    Ok(builder.build()?)
+}
+
+/// Leaves an execution that nobody owns, as a process does that has stopped.
+async fn leave_work<P: Place>(place: &P, name: &str, board: &Board) -> Result<()> {
+    let store = place.store()?;
+    let backend = store.open(&TenantId::new(name)?).await?;
+    let client = UnifiedExecutor::builder().workflows(board.workflows()?).client_only();
+    let client = client.build_on(backend).await?;
+    client.execute_async(load::PROBE, cloacina_core::Context::new()).await?;
+    client.shutdown().await?;
+    store.close().await;
+    Ok(())
+}
+
+async fn until_all_rest<S: TenantStore>(manager: &TenantManager<S>) {
+    while !manager.active_tenants().is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn print(figures: &Figures, json: bool) -> Result<()> {
+    let value = serde_json::to_value(figures)?;
+    let fields = value.as_object().context("figures are an object")?;
+    println!("\n{}", figures.backend);
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "workload") {
+        println!("  {name:28} {value}");
+    }
+    if json {
+        println!("{value}");
+    }
+    Ok(())
+}
