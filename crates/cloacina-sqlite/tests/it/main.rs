@@ -10,3 +10,4 @@ mod opening;
 mod plans;
 mod sharing;
 mod support;
+mod tenant_suite;
