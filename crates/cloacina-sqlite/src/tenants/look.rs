@@ -150,17 +150,20 @@ impl Glass {
         parameters: &str,
         ask: Ask,
     ) -> Result<Found, BackendError> {
-        let what = format!("look into `{}`", file.display());
+        let failed = |error| {
+            if is_not_a_database(&error) {
+                return Ok(Found::Foreign(not_a_database(file, Some(Box::new(error)))));
+            }
+            Err(translate(&format!("look into `{}`", file.display()), error))
+        };
         let address = format!("{}?{parameters}", address(file));
         let attach = sqlx::query("ATTACH ?1 AS tenant").bind(address).persistent(false);
-        attach.execute(&mut self.0).await.during(&what)?;
-        let identity = Identity::read_attached(&mut self.0).await;
-        let found = match identity {
+        if let Err(error) = attach.execute(&mut self.0).await {
+            return failed(error);
+        }
+        let found = match Identity::read_attached(&mut self.0).await {
             Ok(identity) => self.read(file, identity, ask).await,
-            Err(error) if is_not_a_database(&error) => {
-                Ok(Found::Foreign(not_a_database(file, Some(Box::new(error)))))
-            }
-            Err(error) => Err(translate(&what, error)),
+            Err(error) => failed(error),
         };
         let detach = sqlx::query("DETACH tenant").persistent(false);
         if let Err(error) = detach.execute(&mut self.0).await {

@@ -120,3 +120,125 @@ impl Watch {
 fn mark(entry: &fs::DirEntry) -> Option<Mark> {
     entry.metadata().ok().map(|found| Mark::of(&found))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder, with files that were written at chosen times.
+    struct Place {
+        _root: TempDir,
+        folder: Folder,
+        watch: Watch,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let folder = Folder::prepare(&root.path().join("tenants")).unwrap();
+            let watch = Watch::new(&folder).unwrap();
+            Self { _root: root, folder, watch }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        /// Writes a file, so many seconds after 1970.
+        fn write(&self, name: &str, content: &str, at: u64) {
+            fs::write(self.path(name), content).unwrap();
+            let file = File::options().write(true).open(self.path(name)).unwrap();
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(at)).unwrap();
+        }
+
+        /// What is new, while some tenants are open.
+        fn news(&mut self, open: &[&str]) -> Vec<String> {
+            self.watch.scan(&self.folder, |tenant| open.contains(&tenant.as_str())).unwrap();
+            let news = self.watch.news().unwrap_or_default();
+            news.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn a_change_of_a_database_or_its_log_is_told_once() {
+        let mut place = Place::new();
+        place.write("a.db", "x", 1);
+        place.write("b.db", "x", 1);
+        assert_eq!(place.news(&[]), ["a", "b"], "they are new");
+        assert_eq!(place.news(&[]), [""; 0]);
+        place.write("a.db", "y", 2);
+        assert_eq!(place.news(&[]), ["a"], "the database was written");
+        place.write("b.db-wal", "", 3);
+        assert_eq!(place.news(&[]), [""; 0], "an empty log tells nothing");
+        place.write("b.db-wal", "x", 3);
+        assert_eq!(place.news(&[]), ["b"], "there is a log");
+        place.write("b.db-wal", "xy", 3);
+        assert_eq!(place.news(&[]), ["b"], "the log has grown");
+        assert_eq!(place.news(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_there_at_the_beginning_is_known_and_what_is_gone_is_forgotten() {
+        let mut place = Place::new();
+        place.write("a.db", "x", 1);
+        place.watch = Watch::new(&place.folder).unwrap();
+        assert_eq!(place.news(&[]), [""; 0]);
+        fs::remove_file(place.path("a.db")).unwrap();
+        assert_eq!(place.news(&[]), [""; 0]);
+        assert!(place.watch.seen.is_empty());
+        place.write("A.db", "x", 1);
+        place.write("a.txt", "x", 1);
+        assert_eq!(place.news(&[]), [""; 0], "no tenants");
+    }
+
+    #[test]
+    fn what_was_written_just_now_is_told_again() {
+        let mut place = Place::new();
+        fs::write(place.path("a.db"), "x").unwrap();
+        let tomorrow = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 33);
+        let file = File::options().write(true).open(place.path("a.db")).unwrap();
+        file.set_modified(tomorrow).unwrap();
+        assert_eq!(place.news(&[]), ["a"]);
+        assert_eq!(place.news(&[]), ["a"], "it may have been written again within the same tick");
+        place.write("a.db", "x", 5);
+        assert_eq!(place.news(&[]), ["a"]);
+        assert_eq!(place.news(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_open_here_is_told_once_it_is_closed() {
+        let mut place = Place::new();
+        place.write("a.db", "x", 1);
+        assert_eq!(place.news(&[]), ["a"]);
+        place.write("a.db-wal", "x", 2);
+        assert_eq!(place.news(&["a"]), [""; 0]);
+        assert_eq!(place.news(&["a"]), [""; 0]);
+        assert_eq!(place.news(&[]), ["a"], "others may have written at the very end");
+        assert_eq!(place.news(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn the_death_of_a_worker_is_told_once() {
+        let mut place = Place::new();
+        place.write("a.db", "x", 1);
+        assert_eq!(place.news(&[]), ["a"]);
+        let living = File::create(place.path("a.db.worker-1")).unwrap();
+        living.try_lock().unwrap();
+        let young = File::create(place.path("a.db.worker-2")).unwrap();
+        assert_eq!(place.news(&[]), [""; 0], "one that is new may not be locked yet");
+        young.try_lock().unwrap();
+        assert_eq!(place.news(&[]), [""; 0], "both live");
+        drop(living);
+        assert_eq!(place.news(&["a"]), [""; 0], "who has the tenant open notices by itself");
+        assert_eq!(place.news(&[]), [""; 0], "it was not seen for a while");
+        assert_eq!(place.news(&[]), ["a"], "its lock is free");
+        assert_eq!(place.news(&[]), [""; 0]);
+        drop(young);
+        assert_eq!(place.news(&[]), ["a"]);
+    }
+}

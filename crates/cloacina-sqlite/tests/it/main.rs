@@ -11,3 +11,4 @@ mod plans;
 mod sharing;
 mod support;
 mod tenant_suite;
+mod tenants;
