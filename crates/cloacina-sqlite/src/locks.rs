@@ -116,17 +116,17 @@ impl Locks {
         }
     }
 
-    /// Removes the files of all workers, unless one of them lives: then it is returned, and all files stay.
-    pub(crate) fn remove_all(&self) -> Option<WorkerId> {
-        let found = self.found();
-        let lives = |(worker, _): &&(WorkerId, PathBuf)| matches!(self.probe(*worker), Probe::Held);
-        if let Some((worker, _)) = found.iter().find(lives) {
-            return Some(*worker);
-        }
-        for (_, file) in found {
+    /// Finds a worker that lives.
+    pub(crate) fn living(&self) -> Option<WorkerId> {
+        let mut found = self.found().into_iter().map(|(worker, _)| worker);
+        found.find(|worker| matches!(self.probe(*worker), Probe::Held))
+    }
+
+    /// Removes the files of all workers, none of which lives.
+    pub(crate) fn remove_all(&self) {
+        for (_, file) in self.found() {
             remove(&file);
         }
-        None
     }
 
     /// Finds the files of all workers.

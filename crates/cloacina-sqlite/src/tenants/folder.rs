@@ -14,8 +14,11 @@ use crate::error::{refused, refused_by};
 /// What the name of a tenant's file ends with.
 pub(super) const ENDING: &str = ".db";
 
+/// What SQLite puts behind the name of a file for its log.
+pub(super) const LOG: &str = "-wal";
+
 /// What SQLite puts behind the name of a file.
-const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
 
 /// Whoever opens a tenant shares the lock of this file meanwhile, whoever removes one has it alone. No tenant is called so.
 const LOCK: &str = ".lock";
@@ -219,18 +222,22 @@ fn regular(path: &Path) -> Result<Option<Mark>, BackendError> {
 }
 
 impl Marks {
-    /// Reports whether nobody wrote a moment ago: who writes from now on changes the marks.
+    /// Reports whether who writes from now on changes the marks.
     pub(super) fn are_settled(&self) -> bool {
-        let recently = Clock::read().before(COARSE);
-        let at = |mark: &Mark| mark.written?.duration_since(SystemTime::UNIX_EPOCH).ok();
-        let is_before = |at: Duration| i64::try_from(at.as_micros()).is_ok_and(|at| at < recently);
-        [self.database, self.log].iter().flatten().all(|mark| at(mark).is_some_and(is_before))
+        [self.database, self.log].iter().flatten().all(Mark::is_settled)
     }
 }
 
 impl Mark {
     pub(super) fn of(found: &Metadata) -> Self {
         Self { written: found.modified().ok(), len: found.len() }
+    }
+
+    /// Reports whether nobody wrote a moment ago: who writes from now on changes the mark.
+    pub(super) fn is_settled(&self) -> bool {
+        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let written = self.written.and_then(since_1970).map(|at| i64::try_from(at.as_micros()));
+        matches!(written, Some(Ok(at)) if at < Clock::read().before(COARSE))
     }
 }
 

@@ -4,6 +4,7 @@
 //! cuts this off leaves a tenant that is whole, which the next call removes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::{BackendError, Removal};
@@ -27,6 +28,12 @@ pub(super) async fn remove(file: PathBuf) -> Result<Removal, BackendError> {
         Found::Tenant(_) => {}
         Found::Unknown(error) | Found::Foreign(error) => return Err(error),
     }
+    let locks = Arc::new(Locks::new(file.clone()));
+    let living = Arc::clone(&locks);
+    if let Some(worker) = blocking(move || living.living()).await? {
+        let reason = format!("worker {worker} uses `{}`, it was not removed", file.display());
+        return Err(BackendError::Unavailable { reason, source: None });
+    }
     let options = SqliteConnectOptions::new()
         .filename(&file)
         .create_if_missing(false)
@@ -34,7 +41,7 @@ pub(super) async fn remove(file: PathBuf) -> Result<Removal, BackendError> {
         .disable_statement_logging();
     let mut connection = options.connect().await.during("remove a tenant")?;
     let removed = match seize(&mut connection, &file).await {
-        Ok(()) => blocking(move || remove_files(&file)).await.and_then(|removed| removed),
+        Ok(()) => blocking(move || remove_files(&file, &locks)).await.and_then(|removed| removed),
         Err(error) => Err(error),
     };
     if let Err(error) = connection.close().await {
@@ -66,11 +73,8 @@ async fn seize(connection: &mut SqliteConnection, file: &Path) -> Result<(), Bac
     Ok(())
 }
 
-fn remove_files(file: &Path) -> Result<(), BackendError> {
-    if let Some(worker) = Locks::new(file.to_owned()).remove_all() {
-        let reason = format!("worker {worker} uses `{}`, it was not removed", file.display());
-        return Err(BackendError::Unavailable { reason, source: None });
-    }
+fn remove_files(file: &Path, locks: &Locks) -> Result<(), BackendError> {
+    locks.remove_all();
     folder::remove(file)
         .map_err(|error| refused_by(&format!("`{}` cannot be removed", file.display()), error))
 }

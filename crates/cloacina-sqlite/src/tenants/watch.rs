@@ -1,28 +1,42 @@
 //! Notices from outside, by the times of files, in which tenants others did something.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use cloacina_core::{BackendError, TenantId};
 use tokio::time::Instant;
 
-use super::folder::{ENDING, Folder, Mark, Marks, named};
+use super::folder::{ENDING, Folder, LOG, Mark, Marks, beside, named};
 use crate::locks::{self, Probe};
 
 /// What was seen in the folder, and what nobody was told of yet.
 #[derive(Debug)]
 pub(super) struct Watch {
+    /// The folder itself, once all in it is known: files that come and go change it.
+    folder: Option<Mark>,
     seen: HashMap<TenantId, Marks>,
-    locks: HashMap<String, Lock>,
+    /// Who has a log, an empty one too. The others are open nowhere: they change only after the folder has.
+    logs: HashSet<TenantId>,
+    locks: HashMap<PathBuf, Lock>,
     news: BTreeSet<TenantId>,
     looked: Instant,
 }
 
+/// The file of a worker.
+#[derive(Debug, Clone)]
+struct Lock {
+    tenant: TenantId,
+    state: State,
+}
+
 /// What was seen of a worker's lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lock {
-    /// It was there. Only one that is there for a while is touched: its worker may not have locked it yet.
+enum State {
+    /// It was not there before. It is not touched yet: its worker may be about to lock it.
+    New,
+    /// It was there, and held when somebody looked.
     There,
     /// It was free: the worker is dead, and that was told.
     Free,
@@ -31,8 +45,14 @@ enum Lock {
 impl Watch {
     /// Takes what is there now for known.
     pub(super) fn new(folder: &Folder) -> Result<Self, BackendError> {
-        let (seen, locks) = (HashMap::new(), HashMap::new());
-        let mut watch = Self { seen, locks, news: BTreeSet::new(), looked: Instant::now() };
+        let mut watch = Self {
+            folder: None,
+            seen: HashMap::new(),
+            logs: HashSet::new(),
+            locks: HashMap::new(),
+            news: BTreeSet::new(),
+            looked: Instant::now(),
+        };
         watch.scan(folder, |_| false)?;
         watch.news.clear();
         Ok(watch)
@@ -46,56 +66,79 @@ impl Watch {
         is_open: impl Fn(&TenantId) -> bool,
     ) -> Result<(), BackendError> {
         let unreadable = |error| folder.unreadable(error);
-        let mut found: HashMap<TenantId, Marks> = HashMap::with_capacity(self.seen.len());
-        let mut locks = HashMap::new();
-        for entry in fs::read_dir(folder.path()).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if let Some(tenant) = named(name, ENDING) {
-                found.entry(tenant).or_default().database = mark(&entry);
-            } else if let Some(tenant) = name.strip_suffix("-wal").and_then(|it| named(it, ENDING))
-            {
-                found.entry(tenant).or_default().log = mark(&entry).filter(|log| log.len > 0);
-            } else if let Some((database, _)) = name.split_once(locks::MARK)
-                && let Some(tenant) = named(database, ENDING)
-                && !is_open(&tenant)
-            {
-                let lock = self.examine(name, &entry);
-                if lock == Lock::Free && self.locks.get(name) != Some(&Lock::Free) {
-                    self.news.insert(tenant);
-                }
-                locks.insert(name.to_owned(), lock);
+        let now = Mark::of(&fs::metadata(folder.path()).map_err(unreadable)?);
+        if cfg!(unix) && self.folder == Some(now) {
+            for tenant in self.logs.clone() {
+                let database = folder.file(&tenant);
+                let log = mark(&beside(&database, LOG));
+                self.note(tenant, Marks { database: mark(&database), log }, &is_open);
             }
+        } else {
+            self.folder = None;
+            self.read(folder, &is_open).map_err(unreadable)?;
+            self.folder = now.is_settled().then_some(now);
         }
-        self.locks = locks;
-        self.compare(found, is_open);
+        self.examine(is_open);
         Ok(())
     }
 
-    fn examine(&self, name: &str, entry: &fs::DirEntry) -> Lock {
-        match self.locks.get(name) {
-            None => Lock::There,
-            Some(Lock::Free) => Lock::Free,
-            Some(Lock::There) => match locks::probe(&entry.path()) {
-                Probe::Free(_) => Lock::Free,
-                Probe::Held | Probe::Unknown => Lock::There,
-            },
+    /// Looks at all files.
+    fn read(&mut self, folder: &Folder, is_open: impl Fn(&TenantId) -> bool) -> io::Result<()> {
+        let mut found: HashMap<TenantId, Marks> = HashMap::with_capacity(self.seen.len());
+        let mut locks = HashMap::new();
+        for entry in fs::read_dir(folder.path())? {
+            let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+            let Some(name) = name.to_str() else { continue };
+            if let Some(tenant) = named(name, ENDING) {
+                found.entry(tenant).or_default().database = mark(&path);
+            } else if let Some(tenant) = name.strip_suffix(LOG).and_then(|it| named(it, ENDING)) {
+                found.entry(tenant).or_default().log = mark(&path);
+            } else if let Some((database, _)) = name.split_once(locks::MARK)
+                && let Some(tenant) = named(database, ENDING)
+            {
+                let known = self.locks.remove(&path);
+                let new = Lock { tenant, state: State::New };
+                locks.insert(path, known.unwrap_or(new));
+            }
+        }
+        self.locks = locks;
+        self.seen.retain(|tenant, _| found.contains_key(tenant));
+        let logs = found.iter().filter(|(_, marks)| marks.log.is_some());
+        self.logs = logs.map(|(tenant, _)| tenant.clone()).collect();
+        for (tenant, marks) in found {
+            self.note(tenant, marks, &is_open);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, tenant: TenantId, mut marks: Marks, is_open: impl Fn(&TenantId) -> bool) {
+        // An empty log tells only that somebody has opened the tenant.
+        marks.log = marks.log.filter(|log| log.len > 0);
+        if self.seen.get(&tenant) == Some(&marks) || is_open(&tenant) {
+            return;
+        }
+        self.news.insert(tenant.clone());
+        if marks.are_settled() {
+            self.seen.insert(tenant, marks);
+        } else {
+            self.seen.remove(&tenant);
         }
     }
 
-    fn compare(&mut self, found: HashMap<TenantId, Marks>, is_open: impl Fn(&TenantId) -> bool) {
-        self.seen.retain(|tenant, _| found.contains_key(tenant));
-        for (tenant, marks) in found {
-            if self.seen.get(&tenant) == Some(&marks) || is_open(&tenant) {
-                continue;
-            }
-            self.news.insert(tenant.clone());
-            if marks.are_settled() {
-                self.seen.insert(tenant, marks);
-            } else {
-                self.seen.remove(&tenant);
-            }
+    /// Looks whether workers have died.
+    fn examine(&mut self, is_open: impl Fn(&TenantId) -> bool) {
+        for (path, lock) in &mut self.locks {
+            lock.state = match lock.state {
+                State::New => State::There,
+                State::There if !is_open(&lock.tenant) => match locks::probe(path) {
+                    Probe::Free(_) => {
+                        self.news.insert(lock.tenant.clone());
+                        State::Free
+                    }
+                    Probe::Held | Probe::Unknown => State::There,
+                },
+                state => state,
+            };
         }
     }
 
@@ -117,8 +160,8 @@ impl Watch {
     }
 }
 
-fn mark(entry: &fs::DirEntry) -> Option<Mark> {
-    entry.metadata().ok().map(|found| Mark::of(&found))
+fn mark(path: &Path) -> Option<Mark> {
+    fs::symlink_metadata(path).ok().map(|found| Mark::of(&found))
 }
 
 #[cfg(test)]
@@ -222,6 +265,32 @@ mod tests {
         assert_eq!(place.news(&[]), [""; 0]);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn while_no_file_comes_or_goes_only_logs_and_locks_are_looked_at() {
+        let mut place = Place::new();
+        for name in ["a.db", "b.db", "c.db", "c.db.worker-1"] {
+            place.write(name, "x", 1);
+        }
+        place.write("a.db-wal", "", 1);
+        let worker = File::open(place.path("c.db.worker-1")).unwrap();
+        worker.lock().unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        File::open(place.folder.path()).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!(place.news(&[]), ["a", "b", "c"], "they are new");
+        assert!(place.watch.folder.is_some(), "all is known");
+        assert_eq!(place.news(&[]), [""; 0]);
+        place.write("a.db-wal", "x", 2);
+        drop(worker);
+        assert_eq!(place.news(&[]), ["a", "c"], "the first write, and a death");
+        place.write("a.db-wal", "y", 3);
+        assert_eq!(place.news(&["a"]), [""; 0]);
+        assert_eq!(place.news(&[]), ["a"]);
+        assert!(place.watch.folder.is_some(), "no file came or went");
+        place.write("b.db-wal", "x", 4);
+        assert_eq!(place.news(&[]), ["b"], "a file came");
+    }
+
     #[test]
     fn the_death_of_a_worker_is_told_once() {
         let mut place = Place::new();
@@ -235,7 +304,6 @@ mod tests {
         assert_eq!(place.news(&[]), [""; 0], "both live");
         drop(living);
         assert_eq!(place.news(&["a"]), [""; 0], "who has the tenant open notices by itself");
-        assert_eq!(place.news(&[]), [""; 0], "it was not seen for a while");
         assert_eq!(place.news(&[]), ["a"], "its lock is free");
         assert_eq!(place.news(&[]), [""; 0]);
         drop(young);
