@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use cloacina_core::{Context, Task, TaskError, TenantManager, TenantStore, Workflow, WorkflowError};
+use cloacina_core::{
+    Context, Task, TaskError, TenantManager, TenantStore, Workflow, WorkflowError,
+};
 use futures_util::future::{join_all, try_join_all};
 use tokio::sync::mpsc;
 
@@ -138,14 +140,17 @@ impl<'m, S: TenantStore> Load<'m, S> {
         let submits = (0..flood).map(|_| executor.execute_async(WORK, Context::new()));
         try_join_all(submits).await?;
         let failed = SyncMutex::new(None);
-        let work = join_all(others.iter().flat_map(|name| vec![name; IN_FLIGHT]).map(|name| async {
-            loop {
-                if let Err(error) = self.manager.execute_for_tenant(name, WORK, Context::new()).await {
-                    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    return;
+        let work =
+            join_all(others.iter().flat_map(|name| vec![name; IN_FLIGHT]).map(|name| async {
+                loop {
+                    if let Err(error) =
+                        self.manager.execute_for_tenant(name, WORK, Context::new()).await
+                    {
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        return;
+                    }
                 }
-            }
-        }));
+            }));
         let measure = async {
             let (began, before) = (Instant::now(), self.board.work.load(Ordering::Relaxed));
             let quiet = self.quiet().await?;

@@ -20,7 +20,7 @@ use crate::control;
 use crate::error::refused_by;
 use crate::liveness;
 use crate::locks::Locks;
-use crate::open;
+use crate::open::{self, Opened};
 use crate::read;
 use crate::wake::{self, Wake};
 
@@ -51,19 +51,32 @@ impl SqliteBackend {
     ///
     /// A file may have been created, and is then complete or empty.
     pub async fn open(options: SqliteOptions) -> Result<Self, BackendError> {
+        Ok(Self::open_or_create(options).await?.0)
+    }
+
+    /// Opens a file, and tells whether it held nothing before.
+    pub(crate) async fn open_or_create(
+        options: SqliteOptions,
+    ) -> Result<(Self, bool), BackendError> {
         // A task that nobody can drop: half a migration would hold the lock until the connection is gone.
         let opening = tokio_util::task::TaskTracker::new();
         let opened = opening.spawn(async move {
-            let (path, connections) = open::open(&options).await?;
-            let version = connections.on_writer(|writer| Box::pin(wake::version(writer))).await?;
-            Ok((path, connections, version))
+            let opened = open::open(&options).await?;
+            let version = opened.connections.on_writer(|writer| Box::pin(wake::version(writer)));
+            Ok((version.await?, opened))
         });
-        let (path, connections, version) = opened.await.map_err(|failure| {
+        let (version, opened) = opened.await.map_err(|failure| {
             let reason = "opening the database did not end".to_owned();
             BackendError::Unavailable { reason, source: Some(Box::new(failure)) }
         })??;
+        let Opened { path, connections, is_new } = opened;
         let locks = Arc::new(Locks::new(path.clone()));
-        Ok(Self { connections, locks, wake: Wake::new(version), path: path.into() })
+        let wake = Wake::new(version);
+        Ok((Self { connections, locks, wake, path: path.into() }, is_new))
+    }
+
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     /// Returns the file's absolute path, without symbolic links.

@@ -118,16 +118,7 @@ impl Connections {
         &self,
         task: impl Future<Output = Result<T, BackendError>> + Send + 'static,
     ) -> Result<T, BackendError> {
-        match self.tracker.spawn(task).await {
-            Ok(result) => result,
-            Err(failure) => match failure.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(cancelled) => Err(BackendError::Unavailable {
-                    reason: "the runtime is shutting down".to_owned(),
-                    source: Some(Box::new(cancelled)),
-                }),
-            },
-        }
+        to_its_end(&self.tracker, task).await
     }
 
     /// Runs blocking work, such as that on lock files, to its end even if the caller goes away.
@@ -136,13 +127,7 @@ impl Connections {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BackendError> {
         let work = self.tracker.spawn_blocking(work);
-        self.spawn(async move {
-            work.await.map_err(|failure| BackendError::Unavailable {
-                reason: "work on the file system did not end".to_owned(),
-                source: Some(Box::new(failure)),
-            })
-        })
-        .await
+        self.spawn(async move { work.await.map_err(unfinished) }).await
     }
 
     /// Reports whether `close` was called.
@@ -160,6 +145,41 @@ impl Connections {
         if let Err(error) = connection.close().await {
             tracing::warn!(error = &error as &dyn std::error::Error, "closing the database failed");
         }
+    }
+}
+
+/// Runs a task to its end even if the caller goes away.
+pub(crate) async fn to_its_end<T, E>(
+    tracker: &TaskTracker,
+    task: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<BackendError> + Send + 'static,
+{
+    match tracker.spawn(task).await {
+        Ok(result) => result,
+        Err(failure) => match failure.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(cancelled) => Err(E::from(BackendError::Unavailable {
+                reason: "the runtime is shutting down".to_owned(),
+                source: Some(Box::new(cancelled)),
+            })),
+        },
+    }
+}
+
+/// Runs blocking work on the file system, within a task that is run to its end.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, BackendError> {
+    tokio::task::spawn_blocking(work).await.map_err(unfinished)
+}
+
+fn unfinished(failure: tokio::task::JoinError) -> BackendError {
+    BackendError::Unavailable {
+        reason: "work on the file system did not end".to_owned(),
+        source: Some(Box::new(failure)),
     }
 }
 

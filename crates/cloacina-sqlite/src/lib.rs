@@ -13,6 +13,8 @@
 //! acknowledged survives a loss of power. Several processes of one host may share it. It must lie on a local file
 //! system. Beside it lie SQLite's `-wal` and `-shm`, and one small `.worker-<id>` file for each running worker, whose
 //! lock proves to the others that the worker lives. Never copy, move or delete the file alone while it is in use.
+//!
+//! [`SqliteTenants`] keeps many tenants, as files of one folder.
 
 mod backend;
 mod claim;
@@ -30,11 +32,17 @@ mod open;
 mod queries;
 mod read;
 mod rows;
+mod tenants;
 mod url;
 mod wake;
 
 pub use backend::SqliteBackend;
 pub use connect::{SqliteOptions, Synchronous};
+pub use tenants::SqliteTenants;
 
 /// Runs workflows on one SQLite file. See [`cloacina_core::UnifiedExecutor`].
 pub type UnifiedExecutor = cloacina_core::UnifiedExecutor<SqliteBackend>;
+
+/// Runs the workflows of many tenants in one process, each in a SQLite file of one folder. See
+/// [`cloacina_core::TenantManager`].
+pub type SqliteTenantManager = cloacina_core::TenantManager<SqliteTenants>;

@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// A file without a worker is left alone until it is so old: its worker may be about to register.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// Stands between the name of a database and the worker whose file it is.
+pub(crate) const MARK: &str = ".worker-";
+
 /// The locks of one handle.
 #[derive(Debug)]
 pub(crate) struct Locks {
@@ -89,14 +92,7 @@ impl Locks {
 
     /// Looks whether a worker's lock is free.
     pub(crate) fn probe(&self, worker: WorkerId) -> Probe {
-        let Ok(file) = OpenOptions::new().write(true).open(self.path(worker)) else {
-            return Probe::Unknown;
-        };
-        match file.try_lock() {
-            Ok(()) => Probe::Free(file),
-            Err(TryLockError::WouldBlock) => Probe::Held,
-            Err(TryLockError::Error(_)) => Probe::Unknown,
-        }
+        probe(&self.path(worker))
     }
 
     /// Removes the file of a worker that was found dead and is buried.
@@ -108,23 +104,43 @@ impl Locks {
     /// Removes files that a crash left between their creation and the worker's row. `known` are the workers that
     /// have a row. Best effort.
     pub(crate) fn sweep(&self, known: &[WorkerId]) {
-        let Some(folder) = self.database.parent() else { return };
-        let Ok(entries) = fs::read_dir(folder) else { return };
-        let prefix = self.prefix();
-        let prefix = prefix.to_string_lossy();
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let worker = name.to_str().and_then(|name| name.strip_prefix(&*prefix));
-            let Some(Ok(worker)) = worker.map(Uuid::parse_str) else { continue };
-            let age = entry.metadata().ok().and_then(|found| found.modified().ok()?.elapsed().ok());
-            if known.contains(&WorkerId::from_uuid(worker)) || age.is_none_or(|age| age < GRACE) {
+        for (worker, file) in self.found() {
+            let age = file.metadata().ok().and_then(|found| found.modified().ok()?.elapsed().ok());
+            if known.contains(&worker) || age.is_none_or(|age| age < GRACE) {
                 continue;
             }
-            if let Probe::Free(lock) = self.probe(WorkerId::from_uuid(worker)) {
-                remove(&entry.path());
+            if let Probe::Free(lock) = self.probe(worker) {
+                remove(&file);
                 drop(lock);
             }
         }
+    }
+
+    /// Finds a worker that lives.
+    pub(crate) fn living(&self) -> Option<WorkerId> {
+        let mut found = self.found().into_iter().map(|(worker, _)| worker);
+        found.find(|worker| matches!(self.probe(*worker), Probe::Held))
+    }
+
+    /// Removes the files of all workers, none of which lives.
+    pub(crate) fn remove_all(&self) {
+        for (_, file) in self.found() {
+            remove(&file);
+        }
+    }
+
+    /// Finds the files of all workers.
+    fn found(&self) -> Vec<(WorkerId, PathBuf)> {
+        let Some(folder) = self.database.parent() else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let prefix = self.prefix();
+        let prefix = prefix.to_string_lossy();
+        let found = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name();
+            let worker = Uuid::parse_str(name.to_str()?.strip_prefix(&*prefix)?).ok()?;
+            Some((WorkerId::from_uuid(worker), entry.path()))
+        });
+        found.collect()
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<WorkerId, File>> {
@@ -134,7 +150,7 @@ impl Locks {
     /// Returns what the names of all lock files start with.
     fn prefix(&self) -> OsString {
         let mut name = self.database.file_name().unwrap_or_default().to_owned();
-        name.push(".worker-");
+        name.push(MARK);
         name
     }
 
@@ -142,6 +158,18 @@ impl Locks {
         let mut name = self.prefix();
         name.push(worker.to_string());
         self.database.with_file_name(name)
+    }
+}
+
+/// Looks whether the lock on a worker's file is free.
+pub(crate) fn probe(path: &Path) -> Probe {
+    let Ok(file) = OpenOptions::new().write(true).open(path) else {
+        return Probe::Unknown;
+    };
+    match file.try_lock() {
+        Ok(()) => Probe::Free(file),
+        Err(TryLockError::WouldBlock) => Probe::Held,
+        Err(TryLockError::Error(_)) => Probe::Unknown,
     }
 }
 

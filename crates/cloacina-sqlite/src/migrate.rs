@@ -29,24 +29,59 @@ pub(crate) struct Identity {
     empty: bool,
 }
 
+/// What a file is asked: whose it is, of which version, and how much it holds.
+type Questions = [&'static str; 3];
+
+const OPEN: Questions = [
+    "PRAGMA main.application_id",
+    "PRAGMA main.user_version",
+    "SELECT count(*) FROM main.sqlite_schema",
+];
+
+const ATTACHED: Questions = [
+    "PRAGMA tenant.application_id",
+    "PRAGMA tenant.user_version",
+    "SELECT count(*) FROM tenant.sqlite_schema",
+];
+
 impl Identity {
     /// Reads it, all of one moment: another process may be migrating.
     pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        Self::read_by(connection, &OPEN).await
+    }
+
+    /// Reads that of a file that is attached as `tenant`.
+    pub(crate) async fn read_attached(
+        connection: &mut SqliteConnection,
+    ) -> Result<Self, sqlx::Error> {
+        Self::read_by(connection, &ATTACHED).await
+    }
+
+    async fn read_by(
+        connection: &mut SqliteConnection,
+        questions: &Questions,
+    ) -> Result<Self, sqlx::Error> {
         connection.execute("BEGIN").await?;
-        let identity = Self::read_within(connection).await;
+        let identity = Self::read_within(connection, questions).await;
         connection.execute("ROLLBACK").await?;
         identity
     }
 
     /// Reads it within a transaction.
-    async fn read_within(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        let application_id = number(connection, "PRAGMA application_id").await?;
-        let version = number(connection, "PRAGMA user_version").await?;
+    async fn read_within(
+        connection: &mut SqliteConnection,
+        [owner, version, size]: &Questions,
+    ) -> Result<Self, sqlx::Error> {
+        let application_id = number(connection, owner).await?;
+        let version = number(connection, version).await?;
         // The schema of what is ours is not looked at: a first look may come while another process checkpoints.
-        let empty = application_id == 0
-            && version == 0
-            && number(connection, "SELECT count(*) FROM sqlite_schema").await? == 0;
+        let empty = application_id == 0 && version == 0 && number(connection, size).await? == 0;
         Ok(Self { application_id, version, empty })
+    }
+
+    /// Reports whether a program of ours has begun to write it.
+    pub(crate) const fn is_ours(self) -> bool {
+        self.application_id == APPLICATION_ID
     }
 
     /// Returns the number of migrations that the file has seen, or refuses it.
@@ -78,13 +113,15 @@ impl Identity {
 }
 
 /// Applies what the file has not seen yet, all or nothing. Others may do the same at the same time.
+///
+/// Returns how many migrations the file had seen. Of all who find an empty file, one returns zero.
 pub(crate) async fn migrate(
     connection: &mut SqliteConnection,
     path: &Path,
-) -> Result<(), BackendError> {
+) -> Result<i32, BackendError> {
     let seen = Identity::read(connection).await.during("read the version")?.check(path)?;
     if seen == VERSION {
-        return Ok(());
+        return Ok(seen);
     }
     let path = path.to_owned();
     transaction(connection, "migrate", |connection, _| Box::pin(apply(connection, path))).await
@@ -93,10 +130,10 @@ pub(crate) async fn migrate(
 async fn apply(
     connection: &mut SqliteConnection,
     path: std::path::PathBuf,
-) -> Result<(), BackendError> {
-    let seen = Identity::read_within(connection).await.during("read the version")?.check(&path)?;
-    let seen = usize::try_from(seen).unwrap_or_default();
-    for migration in MIGRATIONS.iter().skip(seen) {
+) -> Result<i32, BackendError> {
+    let identity = Identity::read_within(connection, &OPEN).await.during("read the version")?;
+    let seen = identity.check(&path)?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(seen).unwrap_or_default()) {
         sqlx::raw_sql(*migration).execute(&mut *connection).await.during("migrate")?;
     }
     for pragma in [
@@ -107,7 +144,7 @@ async fn apply(
         let pragma = sqlx::AssertSqlSafe(pragma);
         sqlx::raw_sql(pragma).execute(&mut *connection).await.during("migrate")?;
     }
-    Ok(())
+    Ok(seen)
 }
 
 async fn number(

@@ -20,31 +20,41 @@ use crate::url::Mode;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 
 /// One page of the smallest size.
-const SMALLEST_DATABASE: u64 = 512;
+pub(crate) const SMALLEST_DATABASE: u64 = 512;
 
 /// POSIX drops all locks that a process has on a file when it closes any handle of that file, SQLite's too. So while
 /// one of ours is open, no connection of this process may be.
 static CREATING: Mutex<()> = Mutex::new(());
 
-/// Opens the connections and brings the tables up to date. Returns the path without symbolic links, too.
-pub(crate) async fn open(
-    options: &SqliteOptions,
-) -> Result<(PathBuf, Arc<Connections>), BackendError> {
+/// A file that was opened.
+pub(crate) struct Opened {
+    /// Its path without symbolic links.
+    pub(crate) path: PathBuf,
+    pub(crate) connections: Arc<Connections>,
+    /// Whether it held nothing before.
+    pub(crate) is_new: bool,
+}
+
+/// Opens the connections and brings the tables up to date.
+pub(crate) async fn open(options: &SqliteOptions) -> Result<Opened, BackendError> {
     let path = prepare(&options.path, options.mode)?;
     let named = path.display().to_string();
     inspect(&path).await?;
     let settings = settings(&path, options);
     let what = format!("open `{named}`");
     let mut writer = settings.connect().await.during(&what)?;
-    if let Err(error) = set_up(&mut writer, &path, options.mode).await {
-        if let Err(error) = writer.close().await {
-            tracing::debug!(
-                error = &error as &dyn std::error::Error,
-                "closing a refused file failed"
-            );
+    let is_new = match set_up(&mut writer, &path, options.mode).await {
+        Ok(seen) => seen == 0,
+        Err(error) => {
+            if let Err(error) = writer.close().await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "closing a refused file failed"
+                );
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
+    };
     let readers = SqlitePoolOptions::new()
         .max_connections(options.readers)
         .min_connections(0)
@@ -52,7 +62,8 @@ pub(crate) async fn open(
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_lazy_with(settings.pragma("query_only", "ON"));
-    Ok((path.clone(), Connections::new(writer, readers, path)))
+    let connections = Connections::new(writer, readers, path.clone());
+    Ok(Opened { path, connections, is_new })
 }
 
 /// Makes sure that there is a file, and resolves its path.
@@ -145,7 +156,7 @@ async fn look(options: SqliteConnectOptions, path: &Path) -> Result<Identity, Ba
     })
 }
 
-fn not_a_database(path: &Path, source: Option<BoxError>) -> BackendError {
+pub(crate) fn not_a_database(path: &Path, source: Option<BoxError>) -> BackendError {
     let path = path.display();
     let reason = format!("`{path}` is not a SQLite database, it was left untouched");
     BackendError::Refused { reason, source }
@@ -165,12 +176,12 @@ fn settings(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Checks the library, sets the journal mode and migrates.
+/// Checks the library, sets the journal mode and migrates. Returns how many migrations the file had seen.
 async fn set_up(
     connection: &mut SqliteConnection,
     path: &Path,
     mode: Mode,
-) -> Result<(), BackendError> {
+) -> Result<i32, BackendError> {
     check_library(connection).await?;
     let what = format!("open `{}`", path.display());
     if mode == Mode::Ro {
@@ -182,7 +193,7 @@ async fn set_up(
                 migrate::VERSION
             )));
         }
-        return Ok(());
+        return Ok(seen);
     }
     if journal_mode(connection).await.during(&what)? != "wal" {
         patiently(connection, "PRAGMA journal_mode = WAL").await.during(&what)?;
@@ -201,7 +212,7 @@ async fn journal_mode(connection: &mut SqliteConnection) -> Result<String, sqlx:
     sqlx::query("PRAGMA journal_mode").fetch_one(connection).await?.try_get(0)
 }
 
-async fn check_library(connection: &mut SqliteConnection) -> Result<(), BackendError> {
+pub(crate) async fn check_library(connection: &mut SqliteConnection) -> Result<(), BackendError> {
     let what = "ask for the library's version";
     let row = sqlx::query("SELECT sqlite_version()").fetch_one(connection).await.during(what)?;
     let version: String = row.try_get(0).during(what)?;

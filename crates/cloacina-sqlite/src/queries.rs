@@ -44,6 +44,7 @@ statements! {
     EXECUTIONS_RELEASE_ALL = "executions/release_all";
     EXECUTIONS_STANDING = "executions/standing";
     EXECUTIONS_UPDATE = "executions/update";
+    EXECUTIONS_WORK = "executions/work";
     TASKS_COPY = "tasks/copy";
     TASKS_INSERT = "tasks/insert";
     TASKS_LOAD = "tasks/load";

@@ -10,3 +10,5 @@ mod opening;
 mod plans;
 mod sharing;
 mod support;
+mod tenant_suite;
+mod tenants;

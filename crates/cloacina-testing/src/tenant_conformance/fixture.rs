@@ -43,12 +43,10 @@ impl<H: TenantHarness> TenantFixture<H> {
 
     /// Closes all that was opened.
     pub async fn close(self) -> H {
-        let opened: Vec<_> = unpoisoned(self.opened.lock()).drain(..).collect();
-        for backend in opened {
+        for backend in self.opened.into_inner().unwrap_or_else(PoisonError::into_inner) {
             backend.close().await;
         }
-        let stores: Vec<_> = unpoisoned(self.stores.lock()).drain(..).collect();
-        for store in stores {
+        for store in self.stores.into_inner().unwrap_or_else(PoisonError::into_inner) {
             store.close().await;
         }
         self.harness
@@ -63,7 +61,7 @@ impl<H: TenantHarness> TenantFixture<H> {
     /// Opens another store on the same place, as another process would.
     pub async fn another_store(&self) -> Arc<H::Store> {
         let store = Arc::new(self.harness.store().await);
-        unpoisoned(self.stores.lock()).push(Arc::clone(&store));
+        lock(&self.stores).push(Arc::clone(&store));
         store
     }
 
@@ -83,7 +81,7 @@ impl<H: TenantHarness> TenantFixture<H> {
     /// Opens a tenant of a store.
     pub async fn open_on(&self, store: &H::Store, tenant: &TenantId) -> Arc<dyn Backend> {
         let backend: Arc<dyn Backend> = Arc::new(store.open(tenant).await.expect("open answers"));
-        unpoisoned(self.opened.lock()).push(Arc::clone(&backend));
+        lock(&self.opened).push(Arc::clone(&backend));
         backend
     }
 
@@ -115,11 +113,8 @@ impl<H: TenantHarness> TenantFixture<H> {
     }
 }
 
-/// A case that failed says so by itself.
-fn unpoisoned<'a, T>(
-    locked: Result<MutexGuard<'a, T>, PoisonError<MutexGuard<'a, T>>>,
-) -> MutexGuard<'a, T> {
-    locked.unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<H: TenantHarness> fmt::Debug for TenantFixture<H> {

@@ -1,0 +1,265 @@
+//! The folder, and what lies in it.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use cloacina_core::{BackendError, TenantId};
+use tokio::time::{Instant, sleep};
+
+use crate::clock::Clock;
+use crate::error::{refused, refused_by};
+
+/// What the name of a tenant's file ends with.
+pub(super) const ENDING: &str = ".db";
+
+/// What SQLite puts behind the name of a file for its log.
+pub(super) const LOG: &str = "-wal";
+
+/// What SQLite puts behind the name of a file.
+const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
+
+/// Whoever opens a tenant shares the lock of this file meanwhile, whoever removes one has it alone. No tenant is called so.
+const LOCK: &str = ".lock";
+
+/// Times of files are coarse: what was written a moment ago may be written again without a trace.
+const COARSE: Duration = Duration::from_millis(100);
+
+/// How long a call waits for that lock before it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder of tenants, by its absolute path without symbolic links.
+#[derive(Debug, Clone)]
+pub(super) struct Folder(PathBuf);
+
+/// How the lock of a folder is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Beside others that open tenants.
+    Shared,
+    /// Alone.
+    Alone,
+}
+
+/// When a file was written, and how large it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) written: Option<SystemTime>,
+    pub(super) len: u64,
+}
+
+/// What a database and its log are like: whoever writes to one changes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    pub(super) database: Option<Mark>,
+    /// Of a log that holds something.
+    pub(super) log: Option<Mark>,
+}
+
+impl Folder {
+    /// Creates the folder, readable by its owner only, or takes one that only its owner may write to.
+    pub(super) fn prepare(path: &Path) -> Result<Self, BackendError> {
+        let path = std::path::absolute(path)
+            .map_err(|error| refused_by("the working directory cannot be read", error))?;
+        let named = path.display();
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // Fails on anything but a folder.
+        let made = builder.create(&path);
+        let found = match (made, fs::metadata(&path)) {
+            (_, Ok(found)) if !found.is_dir() => {
+                return Err(refused(format!("`{named}` is a file, expected a folder")));
+            }
+            (Ok(()), Ok(found)) => found,
+            (Err(error), _) | (Ok(()), Err(error)) => {
+                return Err(refused_by(&format!("the folder `{named}` cannot be created"), error));
+            }
+        };
+        check_mode(&path, &found)?;
+        let path = fs::canonicalize(&path)
+            .map_err(|error| refused_by(&format!("`{named}` cannot be resolved"), error))?;
+        if path.to_str().is_none() {
+            return Err(refused(format!("the path `{}` is not UTF-8", path.display())));
+        }
+        let folder = Self(path);
+        folder.open_lock()?;
+        Ok(folder)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Returns the path of a tenant's file, which may not exist.
+    pub(super) fn file(&self, tenant: &TenantId) -> PathBuf {
+        self.0.join(format!("{tenant}{ENDING}"))
+    }
+
+    /// Lists what looks like a tenant from outside, by name.
+    pub(super) fn candidates(&self) -> Result<Vec<TenantId>, BackendError> {
+        let unreadable = |error| self.unreadable(error);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.0).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let Some(tenant) = entry.file_name().to_str().and_then(|name| named(name, ENDING))
+            else {
+                continue;
+            };
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                found.push(tenant);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    pub(super) fn unreadable(&self, error: io::Error) -> BackendError {
+        let reason = format!("the folder `{}` cannot be read: {error}", self.0.display());
+        BackendError::Unavailable { reason, source: Some(Box::new(error)) }
+    }
+
+    /// Waits until nobody opens, or removes, a tenant. The lock ends with the file.
+    pub(super) async fn lock(&self, hold: Hold) -> Result<File, BackendError> {
+        let file = self.open_lock()?;
+        let begun = Instant::now();
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let tried = match hold {
+                Hold::Shared => file.try_lock_shared(),
+                Hold::Alone => file.try_lock(),
+            };
+            match tried {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => sleep(pause).await,
+                Err(TryLockError::WouldBlock) => {
+                    let named = self.0.display();
+                    let reason = format!("others opened or removed tenants of `{named}` all along");
+                    return Err(BackendError::Unavailable { reason, source: None });
+                }
+                Err(TryLockError::Error(error)) => {
+                    let named = self.0.display();
+                    return Err(refused_by(&format!("files in `{named}` cannot be locked"), error));
+                }
+            }
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    fn open_lock(&self) -> Result<File, BackendError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let path = self.0.join(LOCK);
+        let named = path.display();
+        options.open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.unreadable(error),
+            _ => refused_by(&format!("the lock file `{named}` cannot be opened"), error),
+        })
+    }
+}
+
+/// Refuses a folder in which others than its owner could put links and files under our feet.
+#[cfg(unix)]
+fn check_mode(path: &Path, found: &Metadata) -> Result<(), BackendError> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o7777;
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let named = path.display();
+    Err(refused(format!(
+        "others than its owner may write to the folder `{named}` (mode {mode:04o}): take that from them, such as by \
+         `chmod go-w`"
+    )))
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &Path, _: &Metadata) -> Result<(), BackendError> {
+    Ok(())
+}
+
+/// Returns the tenant to which a name with that ending belongs.
+pub(super) fn named(name: &str, ending: &str) -> Option<TenantId> {
+    TenantId::new(name.strip_suffix(ending)?).ok()
+}
+
+/// Returns the path of what lies beside a database.
+pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+/// Looks at a database and its log from outside. Refuses what is no regular file: a link may lead anywhere.
+pub(super) fn marks(database: &Path) -> Result<Marks, BackendError> {
+    let mut marks = Marks { database: regular(database)?, log: None };
+    if marks.database.is_some() {
+        let [log, index, journal] = COMPANIONS.map(|ending| beside(database, ending));
+        marks.log = regular(&log)?.filter(|log| log.len > 0);
+        regular(&index)?;
+        regular(&journal)?;
+    }
+    Ok(marks)
+}
+
+fn regular(path: &Path) -> Result<Option<Mark>, BackendError> {
+    let named = path.display();
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(Some(Mark::of(&found))),
+        Ok(found) if found.is_symlink() => {
+            Err(refused(format!("`{named}` is a symbolic link, which is not followed")))
+        }
+        Ok(_) => Err(refused(format!("`{named}` is not a regular file"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let reason = format!("`{named}` cannot be looked at: {error}");
+            Err(BackendError::Unavailable { reason, source: Some(Box::new(error)) })
+        }
+    }
+}
+
+impl Marks {
+    /// Reports whether who writes from now on changes the marks.
+    pub(super) fn are_settled(&self) -> bool {
+        [self.database, self.log].iter().flatten().all(Mark::is_settled)
+    }
+}
+
+impl Mark {
+    pub(super) fn of(found: &Metadata) -> Self {
+        Self { written: found.modified().ok(), len: found.len() }
+    }
+
+    /// Reports whether nobody wrote a moment ago: who writes from now on changes the mark.
+    pub(super) fn is_settled(&self) -> bool {
+        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let written = self.written.and_then(since_1970).map(|at| i64::try_from(at.as_micros()));
+        matches!(written, Some(Ok(at)) if at < Clock::read().before(COARSE))
+    }
+}
+
+/// Removes a database with all that SQLite put beside it, it itself last: until then it is there, and whole.
+pub(super) fn remove(database: &Path) -> io::Result<()> {
+    for ending in COMPANIONS {
+        remove_one(&beside(database, ending))?;
+    }
+    let folder = database.parent().unwrap_or(Path::new("/"));
+    flush(folder)?;
+    remove_one(database)?;
+    flush(folder)
+}
+
+fn remove_one(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure that a loss of power does not bring back, or take away, names in a folder.
+pub(super) fn flush(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
