@@ -70,8 +70,8 @@ impl Board {
         };
         let chain = [
             step("extract"),
-            step("transform").dependencies(["extract"]),
-            step("load").dependencies(["transform"]),
+            step("transform").depends_on(["extract"]),
+            step("load").depends_on(["transform"]),
         ];
         Ok([
             Workflow::builder(PROBE).task(probe).build()?,

@@ -15,7 +15,8 @@ use crate::tenant_conformance::{TenantHarness, tenant};
 pub async fn a_removal_waits_for_running_tasks<H: TenantHarness>(fx: &ManagerFixture<H>) {
     fx.create(["acme", "globex"]).await;
     let (gate, journal) = (Gate::new(), Journal::new());
-    let manager = fx.manager([workflow("w", [gated("a", &gate, &journal)])]).await;
+    let workflows = [workflow("w", [gated("a", &gate, &journal)]), workflow("idle", [idle("a")])];
+    let manager = fx.manager(workflows).await;
     let executor = manager.get_executor("acme").await.expect("an executor");
     executor.execute_async("w", Context::new()).await.expect("a submit");
     gate.arrived(1).await;
@@ -26,7 +27,7 @@ pub async fn a_removal_waits_for_running_tasks<H: TenantHarness>(fx: &ManagerFix
         })
         .collect();
     until("the executor takes nothing new", async || {
-        executor.execute_async("w", Context::new()).await.is_err()
+        executor.execute_async("idle", Context::new()).await.is_err()
     })
     .await;
     assert_eq!(gate.waiting(), 1, "the task goes on");
