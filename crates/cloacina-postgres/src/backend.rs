@@ -226,13 +226,14 @@ impl Backend for PostgresBackend {
         definitions: &[WorkflowDefinition],
     ) -> Result<(), BackendError> {
         self.check_open()?;
-        let mut new = Vec::new();
-        for definition in definitions {
-            // Most starts find everything on record: those take no write lock.
-            if self.definition(&definition.key).await?.is_none() {
-                new.push(definition.clone());
-            }
-        }
+        let keys: Vec<_> = definitions.iter().map(|definition| definition.key.clone()).collect();
+        let look = self.connections.read("look for workflows", move |connection, queries, _| {
+            Box::pin(async move { read::unknown_workflows(connection, queries, &keys).await })
+        });
+        // Most starts find everything on record: those write nothing.
+        let unknown = look.await?;
+        let new: Vec<_> =
+            definitions.iter().filter(|one| unknown.contains(&one.key)).cloned().collect();
         if new.is_empty() {
             return Ok(());
         }

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::BackendError;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _, SqlSafeStr as _, SqlStr};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::error::{Context as _, not_begun};
+use crate::error::{Context as _, is_lost, not_begun};
 use crate::pools::{Pool, Pools};
 use crate::queries::Queries;
 use crate::schema::RoleName;
@@ -179,8 +180,9 @@ impl Connections {
     {
         let this = Arc::clone(self);
         self.spawn(async move {
-            let mut connection = pool(&this.pools).acquire(what).await?;
-            let work = carry_out(&mut connection, &this.queries, what, begin, operation);
+            let (mut connection, now) =
+                this.begun(pool(&this.pools), what, begin, patience).await?;
+            let work = carry_out(&mut connection, &this.queries, what, Clock::new(now), operation);
             // The server limits each statement; a connection that has fallen silent it cannot tell us of.
             let (result, state) = match tokio::time::timeout(patience, work).await {
                 Ok(done) => done,
@@ -193,6 +195,35 @@ impl Connections {
             result
         })
         .await
+    }
+
+    /// Begins a transaction on a connection of a pool. One that was lost while it was idle shows it now, and another takes its
+    /// place: nothing was begun yet.
+    async fn begun(
+        &self,
+        pool: &Pool,
+        what: &'static str,
+        begin: SqlStr,
+        patience: Duration,
+    ) -> Result<(PoolConnection<Postgres>, DateTime<Utc>), BackendError> {
+        let mut others = pool.size();
+        loop {
+            let mut connection = pool.acquire(what).await?;
+            let started = tokio::time::timeout(patience, start(&mut connection, begin.clone()));
+            let error = match started.await {
+                Ok(Ok(now)) => return Ok((connection, now)),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    connection.close_on_drop();
+                    return Err(silent(what, patience));
+                }
+            };
+            connection.close_on_drop();
+            if others == 0 || !is_lost(&error) {
+                return Err(not_begun(what, error));
+            }
+            others -= 1;
+        }
     }
 
     /// Runs a task to its end even if the caller goes away.
@@ -235,22 +266,18 @@ enum Session {
     Unknown,
 }
 
-/// Begins a transaction, carries out an operation in it, and ends it.
+/// Carries out an operation in a transaction, and ends it.
 async fn carry_out<T, F>(
     connection: &mut PgConnection,
     queries: &Queries,
     what: &'static str,
-    begin: SqlStr,
+    clock: Clock,
     operation: F,
 ) -> (Result<T, BackendError>, Session)
 where
     F: for<'c> FnOnce(&'c mut PgConnection, &'c Queries, Clock) -> Operation<'c, T>,
 {
-    let now = match start(connection, begin).await {
-        Ok(now) => now,
-        Err(error) => return (Err(not_begun(what, error)), Session::Unknown),
-    };
-    let result = operation(&mut *connection, queries, Clock::new(now)).await;
+    let result = operation(&mut *connection, queries, clock).await;
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
     match connection.execute(end).await {
         Ok(_) => (result, Session::Idle),

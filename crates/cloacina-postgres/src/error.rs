@@ -84,6 +84,18 @@ pub(crate) fn is_gone(error: &BackendError) -> bool {
     has_state(error, &["3F000", "42P01"])
 }
 
+/// Tells whether the connection is gone, whoever ended it.
+pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // The administrator or a timeout ended the session, the server crashed or is about to stop.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03")),
+        _ => false,
+    }
+}
+
 /// Tells whether others had it locked for too long.
 pub(crate) fn is_locked(error: &BackendError) -> bool {
     has_state(error, &["55P03", "40P01"])

@@ -18,15 +18,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same for a sign of life, which is soon followed by the next.
 const VITAL_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The same for what is done past the tenants, one after another.
+const CHORE_PATIENCE: Duration = Duration::from_secs(120);
+
 /// How long connections may take to close.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long a connection lives. A server's session remembers every table that it has seen, and never forgets one.
+/// How long a connection lives: a server's session remembers every table that it has seen.
 const LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long a connection that nobody uses is kept.
+const REST: Duration = Duration::from_secs(60);
 
 /// The pools of one address, shared by all who work there.
 pub(crate) struct Pools {
     general: Pool,
+    /// One connection for what is done past the tenants. It does not live for long: a server's session remembers every
+    /// table that it has seen, and never forgets one.
+    chores: Pool,
     /// One connection for what keeps workers alive: it does not wait behind the others.
     vital: Pool,
 }
@@ -41,11 +50,17 @@ impl Pools {
     /// Makes pools that connect when they are first used.
     pub(crate) fn new(options: &PostgresOptions, size: u32) -> Arc<Self> {
         let general = Pool::new(options, size, PATIENCE);
-        Arc::new(Self { general, vital: Pool::new(options, 1, VITAL_PATIENCE) })
+        let (vital, chores) =
+            (Pool::new(options, 1, VITAL_PATIENCE), Pool::new(options, 1, CHORE_PATIENCE));
+        Arc::new(Self { general, chores, vital })
     }
 
     pub(crate) const fn general(&self) -> &Pool {
         &self.general
+    }
+
+    pub(crate) const fn chores(&self) -> &Pool {
+        &self.chores
     }
 
     pub(crate) const fn vital(&self) -> &Pool {
@@ -54,7 +69,7 @@ impl Pools {
 
     /// Closes the connections.
     pub(crate) async fn close(&self) {
-        for pool in [&self.vital, &self.general] {
+        for pool in [&self.vital, &self.chores, &self.general] {
             pool.close().await;
         }
     }
@@ -68,6 +83,9 @@ impl Pool {
             .max_connections(size)
             .min_connections(0)
             .max_lifetime(LIFETIME)
+            .idle_timeout(REST)
+            // A transaction that cannot be begun tells as well, without a round trip before each.
+            .test_before_acquire(false)
             .acquire_timeout(patience)
             .before_acquire(move |connection, _| {
                 Box::pin(async move {
@@ -111,6 +129,11 @@ impl Pool {
         tracing::info!("the server refuses the credentials, new ones are asked for");
         self.pool.set_connect_options(credentials.renew().await?);
         Ok(Renewal::Renewed)
+    }
+
+    /// How many connections it has now.
+    pub(crate) fn size(&self) -> u32 {
+        self.pool.size()
     }
 
     /// The pool itself, for what listens.

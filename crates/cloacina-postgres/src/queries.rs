@@ -101,6 +101,7 @@ statements! {
     workers_unprove = "workers/unprove";
     workflows_define = "workflows/define";
     workflows_structure = "workflows/structure";
+    workflows_unknown = "workflows/unknown";
 }
 
 /// Puts the quoted name of a schema into a statement. The one place where SQL is made of a text.

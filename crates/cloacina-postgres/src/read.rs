@@ -1,6 +1,6 @@
 //! What is read and never written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -166,6 +166,24 @@ pub(crate) async fn prunable(
     let query = queries.executions_prunable.query().bind(cutoff).bind(i64::from(limit));
     let found = query.fetch_all(connection).await.during("look for what can be deleted")?;
     found.iter().map(rows::execution_id).collect()
+}
+
+/// Finds which of the workflows are not on record.
+pub(crate) async fn unknown_workflows(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    keys: &[WorkflowKey],
+) -> Result<HashSet<WorkflowKey>, BackendError> {
+    let what = "look for workflows";
+    let keys: Vec<(&str, &str)> = keys.iter().map(|key| (&*key.name, &*key.version)).collect();
+    let query = queries.workflows_unknown.query().bind(json::rows(&keys)?);
+    let mut unknown = HashSet::new();
+    for row in query.fetch_all(connection).await.during(what)? {
+        let (name, version): (String, String) =
+            (rows::value(&row, "name")?, rows::value(&row, "version")?);
+        unknown.insert(WorkflowKey { name: name.into(), version: version.into() });
+    }
+    Ok(unknown)
 }
 
 /// Reads the structure of a version of a workflow.

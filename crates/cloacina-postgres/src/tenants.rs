@@ -30,10 +30,13 @@ use catalog::Found;
 /// How often all tenants are looked through where a pooler shares sessions, so that nothing is heard from others.
 const DEAF: Duration = Duration::from_secs(10);
 
+/// After a look into more schemas than this a session is not kept.
+const MANY: usize = 200;
+
 /// The tenants of one PostgreSQL database, each in a schema of its own.
 ///
-/// All of them share the connections of this store: at most `pool_size` in all, one of which carries signs of life and one
-/// of which hears from other processes. Where a schema belongs to a tenant's own role, as `cloacina-admin` makes it, every transaction
+/// All of them share the connections of this store: at most `pool_size` in all, of which one carries signs of life, one hears
+/// from other processes, and one looks after the tenants themselves. Where a schema belongs to a tenant's own role, as `cloacina-admin` makes it, every transaction
 /// runs as that role (`SET LOCAL ROLE`), so that the server itself refuses whatever is not that tenant's. The login of this store
 /// has to be a member of the tenants' roles then, and need not inherit anything (`NOINHERIT`). Otherwise the login owns
 /// the schemas, and what keeps the tenants apart is that every statement names its schema.
@@ -77,7 +80,7 @@ impl PostgresTenants {
     }
 
     /// Uses the database that the options name. Their schema does not matter; `pool_size` bounds all connections of the store, and is
-    /// at least 3.
+    /// at least 4.
     #[must_use]
     pub fn with_options(options: PostgresOptions) -> Self {
         Self::from_result(Ok(options))
@@ -103,8 +106,8 @@ impl Inner {
         let options = self.options()?;
         let opened = self.site.get_or_try_init(|| async {
             let mut first = pools::connect(&options.connect).await?;
-            // One hears from others, one carries signs of life.
-            let size = options.pool_size.max(3) - 2;
+            // One hears from others, one carries signs of life, one is for what is done past the tenants.
+            let size = options.pool_size.max(4) - 3;
             let site = Site::open(options, size, &mut first).await;
             let _ = first.close_hard().await;
             let site = site?;
@@ -146,12 +149,13 @@ impl Inner {
         Ok(PostgresBackend::new(&schema, connections, seat))
     }
 
-    async fn on_connection<T>(
+    /// Does something past the tenants.
+    async fn chore<T>(
         &self,
         what: &str,
         chore: impl AsyncFnOnce(&mut PgConnection) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        let mut connection = self.open().await?.site.pools.general().acquire(what).await?;
+        let mut connection = self.open().await?.site.pools.chores().acquire(what).await?;
         let done = chore(&mut connection).await;
         if done.is_err() {
             // Its transaction may be open still.
@@ -162,7 +166,7 @@ impl Inner {
 
     async fn find(&self, among: Option<&[&str]>) -> Result<Vec<Found>, BackendError> {
         let find = async |connection: &mut PgConnection| catalog::find(connection, among).await;
-        self.on_connection("list the tenants", find).await
+        self.chore("list the tenants", find).await
     }
 }
 
@@ -213,7 +217,7 @@ impl TenantStore for PostgresTenants {
             let Ok(schema) = SchemaName::tenant(tenant.as_str()) else {
                 return Ok(Removal::Absent);
             };
-            let removed = inner.on_connection("remove a tenant", async |connection| {
+            let removed = inner.chore("remove a tenant", async |connection| {
                 catalog::drop_schema(connection, &schema).await
             });
             Ok(removed.await?)
@@ -227,11 +231,13 @@ impl TenantStore for PostgresTenants {
             let among: Option<Vec<_>> =
                 among.as_ref().map(|among| among.iter().map(TenantId::as_str).collect());
             let tenants = inner.find(among.as_deref()).await?;
-            let mut connection =
-                inner.open().await?.site.pools.general().acquire("look for work").await?;
+            let pools = &inner.open().await?.site.pools;
+            let mut connection = pools.chores().acquire("look for work").await?;
             let found = work::look(&mut connection, &tenants).await;
-            // What it has seen of so many schemas it would remember.
-            connection.close_on_drop();
+            if found.is_err() || tenants.len() > MANY {
+                // What it has seen of so many schemas the session would remember.
+                connection.close_on_drop();
+            }
             Ok(found?)
         };
         self.finish(found).await

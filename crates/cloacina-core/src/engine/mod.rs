@@ -161,7 +161,6 @@ impl Engine {
             let (worker, slots) = (engine.worker(), engine.config.max_concurrent_tasks);
             tracing::info!(%worker, slots, "a worker has started");
             engine.beat_once().await;
-            engine.bury().await;
             tracker.spawn(steward::keep_alive(Arc::clone(&engine)));
             tracker.spawn(steward::sweep(Arc::clone(&engine)));
             tracker.spawn(partings::take_back(Arc::clone(&engine)));

@@ -41,6 +41,7 @@ pub(super) async fn keep_alive(engine: Arc<Engine>) {
 /// Sweeps for dead workers and for executions of other versions.
 pub(super) async fn sweep(engine: Arc<Engine>) {
     let mut strangers = Strangers::default();
+    engine.bury().await;
     loop {
         for _ in 0..STRANGERS_PAGES {
             if engine.claim_strangers(&mut strangers).await == Page::Last {

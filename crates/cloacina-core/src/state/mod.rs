@@ -10,6 +10,7 @@
 
 mod conflicts;
 mod decide;
+#[cfg(any(test, debug_assertions))]
 pub(crate) mod invariants;
 mod types;
 mod writes;
