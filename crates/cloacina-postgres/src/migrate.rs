@@ -54,7 +54,11 @@ pub(crate) async fn migrate(
     }
 }
 
-async fn apply(connection: &mut PgConnection, schema: &SchemaName) -> Result<(), BackendError> {
+/// The same in a transaction that has begun.
+pub(crate) async fn apply(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+) -> Result<(), BackendError> {
     let seen = seen(connection, schema).await?;
     match seen {
         Some(VERSION) => return Ok(()),

@@ -1,0 +1,2 @@
+SET LOCAL lock_timeout = {lock_timeout};
+DROP SCHEMA {schema} CASCADE;

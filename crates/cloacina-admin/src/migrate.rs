@@ -1,0 +1,66 @@
+//! Brings the tables of tenants up to date. Tenants may not do that themselves: who owns tables could plant a trigger in them
+//! that runs with the rights of whoever writes there.
+
+use sqlx::postgres::PgConnection;
+
+use crate::error::AdminError;
+use crate::names::Names;
+use crate::rights::Standing;
+use crate::sql::run;
+use crate::{DatabaseAdmin, Tenant, TenantMigration, TenantState, registry};
+
+const WHAT: &str = "bring a tenant's tables up to date";
+
+/// Migrates a schema in the transaction of the caller, and lets the tenant's role use what is in it.
+pub(crate) async fn migrate(
+    connection: &mut PgConnection,
+    names: &Names,
+) -> Result<(), AdminError> {
+    let migrated = cloacina_postgres::admin::migrate(connection, &names.schema).await;
+    migrated
+        .map_err(|source| AdminError::Migration { schema_name: names.schema.clone(), source })?;
+    run(connection, WHAT, include_str!("../queries/schemas/grant.sql"), &names.values()).await
+}
+
+/// Migrates all tenants, a transaction each.
+pub(crate) async fn all(admin: &DatabaseAdmin) -> Result<Vec<TenantMigration>, AdminError> {
+    let mut outcomes = Vec::new();
+    for Tenant { schema_name, username, state, .. } in admin.tenants().await? {
+        if state != TenantState::Active {
+            continue;
+        }
+        let outcome = one(admin, &schema_name, &username).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(schema = schema_name, %error, "a tenant's tables are not up to date");
+        }
+        outcomes.push(TenantMigration { schema_name, outcome });
+    }
+    Ok(outcomes)
+}
+
+async fn one(admin: &DatabaseAdmin, schema: &str, role: &str) -> Result<(), AdminError> {
+    let names = Names::new(schema, role)?;
+    let mut session = admin.database.session().await?;
+    session.begin().await?;
+    let done = one_locked(&mut session.connection, admin, &names).await;
+    let done = session.end(WHAT, done).await;
+    session.close().await;
+    done
+}
+
+async fn one_locked(
+    connection: &mut PgConnection,
+    admin: &DatabaseAdmin,
+    names: &Names,
+) -> Result<(), AdminError> {
+    registry::lock_active(connection, names).await?;
+    let standing = Standing::read(connection, admin, names).await?;
+    standing.check_role(admin, names)?;
+    let (schema, role) = (&names.schema, &names.role);
+    if !standing.has_ledger || !standing.role_exists {
+        return Err(AdminError::not_ours(format!(
+            "schema `{schema}` or role `{role}` is gone: `create_tenant` makes it anew, `remove_tenant` forgets it"
+        )));
+    }
+    migrate(connection, names).await
+}
