@@ -3,7 +3,7 @@
 SELECT DISTINCT
     format('role %I %s role %I', r.rolname, CASE WHEN h.inherits THEN 'has all rights of' ELSE 'may become' END, t.username)
         AS subject,
-    format('REVOKE %I FROM %I', t.username, r.rolname) AS remedy
+    format('REVOKE %I FROM %I GRANTED BY %s', t.username, r.rolname, m.grantor::regrole) AS remedy
 FROM tenant AS t
 INNER JOIN pg_auth_members AS m ON m.roleid = t.role_oid
 INNER JOIN pg_roles AS r ON r.oid = m.member

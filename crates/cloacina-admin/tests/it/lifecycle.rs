@@ -140,7 +140,7 @@ async fn a_role_that_lost_its_group_is_no_tenants_any_more() {
     let place = Place::prepared(server()).await;
     let (admin, tenant) = (place.admin(), place.tenant("a").await);
     let (schema, role) = (&tenant.schema_name, &tenant.username);
-    run(&mut place.superuser().await, &format!("REVOKE {} FROM {role}", place.group)).await;
+    run(&mut place.session().await, &format!("REVOKE {} FROM {role}", place.group)).await;
     let created = admin.create_tenant(place.config("a")).await.unwrap_err();
     let rotated = admin.rotate_password(schema, role).await.unwrap_err();
     let removed = admin.remove_tenant(schema, role).await.unwrap_err();

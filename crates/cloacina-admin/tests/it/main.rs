@@ -2,5 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod interrupted;
 mod lifecycle;
+mod proxy;
+mod rights;
+mod runtime;
+mod secrets;
 mod support;
+mod together;

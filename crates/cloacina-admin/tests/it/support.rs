@@ -110,6 +110,12 @@ impl Place {
         DatabaseAdmin::new(database).group_role(&self.group)
     }
 
+    /// The admin behind a proxy.
+    pub(crate) fn admin_through(&self, port: u16) -> DatabaseAdmin {
+        let url = self.url().replace(self.host(), &format!("127.0.0.1:{port}"));
+        DatabaseAdmin::new(Database::new(&url, &self.database, 10)).group_role(&self.group)
+    }
+
     /// A session of the superuser in the database.
     pub(crate) async fn superuser(&self) -> PgConnection {
         let (server, _) = self.server.url().rsplit_once('/').unwrap();
