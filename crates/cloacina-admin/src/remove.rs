@@ -11,7 +11,7 @@ use crate::names::Names;
 use crate::rights::{Rights, Standing};
 use crate::session::Session;
 use crate::sql::{Value, identifier, run};
-use crate::{DatabaseAdmin, Removal, create, registry};
+use crate::{DatabaseAdmin, Removal, TenantState, create, registry};
 
 const WHAT: &str = "remove a tenant";
 
@@ -62,20 +62,24 @@ async fn lock_out(
     rights: &Rights,
     names: &Names,
 ) -> Result<Removal, AdminError> {
-    let found = match rights.books_exist {
-        true => registry::lock(connection, names).await?,
-        false => None,
-    };
-    let standing = Standing::read(connection, admin, names).await?;
-    if found.is_none() {
-        return match standing.schema_exists {
-            true => Err(AdminError::not_ours(format!(
+    // Locked even if it does not exist, so that nobody creates it between the looks.
+    if !rights.books_exist || registry::insert(connection, names).await? {
+        if Standing::read(connection, admin, names).await?.schema_exists {
+            return Err(AdminError::not_ours(format!(
                 "schema `{}` exists and was not made by `create_tenant`",
                 names.schema
-            ))),
-            false => Ok(Removal::Absent),
-        };
+            )));
+        }
+        if rights.books_exist {
+            registry::delete(connection, names).await?;
+        }
+        return Ok(Removal::Absent);
     }
+    // Somebody else may have removed it at the same moment.
+    if registry::lock(connection, names).await?.is_none() {
+        return Ok(Removal::Absent);
+    }
+    let standing = Standing::read(connection, admin, names).await?;
     standing.check_role(admin, names)?;
     registry::removing(connection, names).await?;
     let values = names.values();
@@ -126,8 +130,8 @@ async fn drop_all(
     admin: &DatabaseAdmin,
     names: &Names,
 ) -> Result<(), AdminError> {
-    // Somebody else may have come to the end first.
-    if registry::lock(connection, names).await?.is_none() {
+    // Somebody else may have come to the end first, and what is there now is another tenant.
+    if registry::lock(connection, names).await? != Some(TenantState::Removing) {
         return Ok(());
     }
     let standing = Standing::read(connection, admin, names).await?;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod attack_table;
+mod attacks;
+mod audit;
 mod interrupted;
 mod lifecycle;
 mod proxy;
