@@ -59,8 +59,8 @@ impl DatabaseAdmin {
         self
     }
 
-    /// Names the login of processes that serve many tenants over one pool. Tenants that are created from now on may be acted
-    /// for by it: `SET LOCAL ROLE` makes it one of them, and otherwise it has none of their rights.
+    /// Names the login of processes that serve many tenants over one pool. It may act for tenants that are created or migrated
+    /// from now on: `SET LOCAL ROLE` makes it one of them, and otherwise it has none of their rights.
     ///
     /// The role has to exist, with LOGIN and NOINHERIT; [`create_tenant`](Self::create_tenant) refuses any other.
     #[must_use]
@@ -189,6 +189,8 @@ impl DatabaseAdmin {
     /// Brings the tables of all tenants up to date, one after the other, each in a transaction of its own. To be called when a
     /// new version of this crate is deployed; executors of an old version go on.
     ///
+    /// It grants anew what each tenant's role may do, and lets a [`runtime_role`](Self::runtime_role) act for tenants that are older than it.
+    ///
     /// One tenant's failure keeps no other from being migrated. Called again, it finds little to do.
     ///
     /// # Errors
@@ -200,7 +202,7 @@ impl DatabaseAdmin {
     /// If the future is dropped the migration goes on.
     pub async fn migrate_tenants(&self) -> Result<Vec<TenantMigration>, AdminError> {
         let admin = self.clone();
-        self.database.run(async move { migrate::all(&admin).await }).await
+        self.database.run_long(async move { migrate::all(&admin).await }).await
     }
 
     /// Looks for what would let a tenant out of its schema, or somebody in. Empty if all is well. Changes nothing.

@@ -153,7 +153,7 @@ async fn make_role(
 }
 
 /// Puts the role into the group, and lets those act as the tenant who have to.
-async fn join(
+pub(crate) async fn join(
     connection: &mut PgConnection,
     admin: &DatabaseAdmin,
     rights: &Rights,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -11,6 +12,10 @@ use tokio_util::task::TaskTracker;
 use crate::AdminError;
 use crate::address::Address;
 use crate::session::Session;
+
+/// How long an operation on one tenant may take. The server limits each statement; a connection that has fallen silent it
+/// cannot tell of.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// A PostgreSQL database, and the login that creates tenants in it. Cheap to clone.
 ///
@@ -59,8 +64,16 @@ impl Database {
         Session::open(address, permit).await
     }
 
-    /// Runs an operation to its end, even if the caller goes away.
+    /// Runs an operation on one tenant to its end, even if the caller goes away.
     pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        operation: impl Future<Output = Result<T, AdminError>> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        self.run_long(limited(operation)).await
+    }
+
+    /// The same for an operation that limits its own parts.
+    pub(crate) async fn run_long<T: Send + 'static>(
         &self,
         operation: impl Future<Output = Result<T, AdminError>> + Send + 'static,
     ) -> Result<T, AdminError> {
@@ -75,6 +88,17 @@ impl Database {
             },
         }
     }
+}
+
+/// Gives up an operation whose connection has fallen silent.
+pub(crate) async fn limited<T>(
+    operation: impl Future<Output = Result<T, AdminError>>,
+) -> Result<T, AdminError> {
+    let silent = || AdminError::Unavailable {
+        reason: format!("the server did not answer within {LONGEST:?}"),
+        source: None,
+    };
+    tokio::time::timeout(LONGEST, operation).await.unwrap_or_else(|_| Err(silent()))
 }
 
 impl fmt::Debug for Database {

@@ -3,11 +3,12 @@
 
 use sqlx::postgres::PgConnection;
 
+use crate::database::limited;
 use crate::error::AdminError;
 use crate::names::Names;
-use crate::rights::Standing;
+use crate::rights::{Rights, Standing};
 use crate::sql::run;
-use crate::{DatabaseAdmin, Tenant, TenantMigration, TenantState, registry};
+use crate::{DatabaseAdmin, Tenant, TenantMigration, TenantState, create, registry};
 
 const WHAT: &str = "bring a tenant's tables up to date";
 
@@ -29,7 +30,7 @@ pub(crate) async fn all(admin: &DatabaseAdmin) -> Result<Vec<TenantMigration>, A
         if state != TenantState::Active {
             continue;
         }
-        let outcome = one(admin, &schema_name, &username).await;
+        let outcome = limited(one(admin, &schema_name, &username)).await;
         if let Err(error) = &outcome {
             tracing::warn!(schema = schema_name, %error, "a tenant's tables are not up to date");
         }
@@ -53,6 +54,8 @@ async fn one_locked(
     admin: &DatabaseAdmin,
     names: &Names,
 ) -> Result<(), AdminError> {
+    let rights = Rights::read(connection, admin).await?;
+    rights.check_runtime(admin)?;
     registry::lock_active(connection, names).await?;
     let standing = Standing::read(connection, admin, names).await?;
     standing.check_role(admin, names)?;
@@ -62,5 +65,6 @@ async fn one_locked(
             "schema `{schema}` or role `{role}` is gone: `create_tenant` makes it anew, `remove_tenant` forgets it"
         )));
     }
-    migrate(connection, names).await
+    migrate(connection, names).await?;
+    create::join(connection, admin, &rights, names).await
 }

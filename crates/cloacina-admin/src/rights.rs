@@ -82,17 +82,24 @@ impl Rights {
                 "role `{group}` exists and is no group for tenants: it may log in or has powers of its own"
             )));
         }
-        if let Some(runtime) = &admin.runtime {
-            let rule = "it must exist, with LOGIN and NOINHERIT, and be no superuser";
-            if !self.runtime_exists || !self.runtime_fits {
-                return Err(names::refused("runtime role", runtime, rule));
-            }
-        }
+        self.check_runtime(admin)?;
         let statements = self.missing(admin);
         if statements.is_empty() {
             return Ok(());
         }
         Err(AdminError::MissingRights { role: self.admin.clone(), statements })
+    }
+
+    /// Refuses a login of shared pools that would have the rights of all tenants at once.
+    pub(crate) fn check_runtime(&self, admin: &DatabaseAdmin) -> Result<(), AdminError> {
+        match &admin.runtime {
+            Some(runtime) if !self.runtime_exists || !self.runtime_fits => Err(names::refused(
+                "runtime role",
+                runtime,
+                "it must exist, with LOGIN and NOINHERIT, and be no superuser",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses books that somebody else could have prepared.

@@ -33,11 +33,13 @@ SELECT
     r.oid IS NOT NULL AS runtime_exists,
     (r.rolcanlogin AND NOT r.rolinherit AND NOT r.rolsuper) IS TRUE AS runtime_fits,
     b.oid IS NOT NULL AS books_exist,
-    pg_has_role(b.nspowner, 'USAGE') IS TRUE AS books_are_ours
+    -- Rights of tenants' roles do not count, which the admin has too.
+    (b.nspowner = me.oid OR (me.rolsuper AND (o.rolsuper OR o.rolcreaterole))) IS TRUE AS books_are_ours
 FROM pg_database AS d
 INNER JOIN pg_roles AS me ON me.rolname = current_user
 LEFT JOIN pg_namespace AS p ON p.nspname = 'public'
 LEFT JOIN pg_namespace AS b ON b.nspname = 'cloacina_admin'
+LEFT JOIN pg_roles AS o ON o.oid = b.nspowner
 LEFT JOIN pg_roles AS g ON g.rolname = $1
 LEFT JOIN pg_roles AS r ON r.rolname = $2
 WHERE d.datname = current_database()

@@ -128,6 +128,12 @@ async fn what_others_have_made_is_neither_adopted_nor_dropped() {
         assert!(error.to_string().contains(&role), "{error}");
         assert_eq!(admin.remove_tenant(&schema, &role).await.unwrap(), Removal::Absent);
     }
+    for username in [&place.group, &place.admin_role, "postgres"] {
+        let mut config = config.clone();
+        config.username = username.to_owned();
+        let error = admin.create_tenant(config).await.unwrap_err();
+        assert!(matches!(error, AdminError::NotOurs { .. }), "{error:?}");
+    }
     let stored = format!("SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'");
     assert!(text(&mut connection, &stored).await.starts_with("SCRAM"));
     assert!(admin.list_tenants().await.unwrap().is_empty());

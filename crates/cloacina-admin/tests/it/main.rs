@@ -5,8 +5,10 @@
 mod attack_table;
 mod attacks;
 mod audit;
+mod guide;
 mod interrupted;
 mod lifecycle;
+mod migrations;
 mod proxy;
 mod rights;
 mod runtime;

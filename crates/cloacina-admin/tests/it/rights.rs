@@ -4,7 +4,7 @@ use cloacina_admin::{AdminError, Removal};
 use cloacina_testing::postgres::server;
 use sqlx::postgres::PgConnection;
 
-use crate::support::{Block, Place, number, open, run, work};
+use crate::support::{Block, Place, number, open, refusal, run, work};
 
 /// Grants of the least rights, without a group.
 const LEAST: &str = "\
@@ -124,6 +124,22 @@ async fn an_admin_as_the_guide_has_it_makes_its_own_database_and_tenants() {
     let url = place.url().replace("/ignored", "/postgres");
     run(&mut crate::support::connect(&url).await, &sql).await;
     works(&place).await;
+}
+
+#[tokio::test]
+async fn what_createrole_reaches_depends_on_the_version() {
+    let place = Place::prepared(server()).await;
+    let tenant = place.tenant("a").await;
+    let mut session = place.session().await;
+    let version = "SELECT current_setting('server_version_num')::bigint";
+    let is_confined = number(&mut session, version).await >= 160_000;
+    for statement in [
+        format!("GRANT pg_execute_server_program TO {}", place.admin_role),
+        format!("SET ROLE {}", tenant.username),
+    ] {
+        let refused = refusal(&mut session, &statement).await;
+        assert_eq!(refused.as_deref(), is_confined.then_some("42501"), "{statement}");
+    }
 }
 
 #[tokio::test]
