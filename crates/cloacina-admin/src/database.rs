@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::AdminError;
@@ -65,28 +66,41 @@ impl Database {
     }
 
     /// Runs an operation on one tenant to its end, even if the caller goes away.
-    pub(crate) async fn run<T: Send + 'static>(
+    pub(crate) fn run<T, F>(
         &self,
-        operation: impl Future<Output = Result<T, AdminError>> + Send + 'static,
-    ) -> Result<T, AdminError> {
-        self.run_long(limited(operation)).await
+        operation: F,
+    ) -> impl Future<Output = Result<T, AdminError>> + use<T, F>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, AdminError>> + Send + 'static,
+    {
+        outcome(self.inner.tracker.spawn(limited(operation)))
     }
 
     /// The same for an operation that limits its own parts.
-    pub(crate) async fn run_long<T: Send + 'static>(
+    pub(crate) fn run_long<T, F>(
         &self,
-        operation: impl Future<Output = Result<T, AdminError>> + Send + 'static,
-    ) -> Result<T, AdminError> {
-        match self.inner.tracker.spawn(operation).await {
-            Ok(result) => result,
-            Err(failure) => match failure.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(cancelled) => Err(AdminError::Unavailable {
-                    reason: "the runtime is shutting down".to_owned(),
-                    source: Some(Box::new(cancelled)),
-                }),
-            },
-        }
+        operation: F,
+    ) -> impl Future<Output = Result<T, AdminError>> + use<T, F>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, AdminError>> + Send + 'static,
+    {
+        outcome(self.inner.tracker.spawn(operation))
+    }
+}
+
+/// Waits for a task.
+async fn outcome<T>(task: JoinHandle<Result<T, AdminError>>) -> Result<T, AdminError> {
+    match task.await {
+        Ok(result) => result,
+        Err(failure) => match failure.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(cancelled) => Err(AdminError::Unavailable {
+                reason: "the runtime is shutting down".to_owned(),
+                source: Some(Box::new(cancelled)),
+            }),
+        },
     }
 }
 

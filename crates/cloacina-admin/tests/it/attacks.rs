@@ -69,10 +69,9 @@ impl Stage {
 async fn attempt(session: &mut PgConnection, sql: &str) -> Result<Option<i64>, String> {
     let done = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *session).await;
     let outcome = match done {
-        Ok(rows) => Ok(rows.last().and_then(|row| match row.try_get::<i64, _>(0) {
-            Ok(number) => Some(number),
-            // A function that returns nothing.
-            Err(_) => Some(1),
+        Ok(rows) => Ok(rows.last().map(|row| {
+            // Some functions return nothing.
+            row.try_get(0).unwrap_or(1)
         })),
         Err(error) => match error.as_database_error() {
             Some(told) => Err(told.code().unwrap().into_owned()),

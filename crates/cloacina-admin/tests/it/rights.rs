@@ -48,7 +48,7 @@ async fn each_right_that_is_missing_is_named_by_the_statement_that_grants_it() {
     assert_eq!(missing(&place).await, [create_role.clone(), create.clone()]);
     let mut superuser = place.superuser().await;
     run(&mut superuser, &create_role).await;
-    assert_eq!(missing(&place).await, [create.clone()]);
+    assert_eq!(missing(&place).await, [&*create]);
     run(&mut superuser, &create).await;
     works(&place).await;
 }
