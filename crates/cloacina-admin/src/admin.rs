@@ -87,7 +87,7 @@ impl DatabaseAdmin {
     ///
     /// A schema that `UnifiedExecutor::with_schema` made with the admin's own login becomes the tenant's, with what is in it.
     ///
-    /// The first call prepares the database: it creates the schema `cloacina_admin`, in which the admin keeps its books, and the
+    /// The first call prepares the database: it creates the schema `cloacina_admin`, in which the admin keeps its registry, and the
     /// group role, and takes from `PUBLIC` all rights on the database and on the schema `public`, if the admin owns the database.
     /// Otherwise it logs a warning with the statement that the owner has to run, and goes on; [`audit`](Self::audit) tells the same.
     ///
@@ -217,7 +217,7 @@ impl DatabaseAdmin {
 
     pub(crate) async fn tenants(&self) -> Result<Vec<Tenant>, AdminError> {
         let mut session = self.database.session().await?;
-        let tenants = match self.has_books(&mut session.connection).await? {
+        let tenants = match self.has_registry(&mut session.connection).await? {
             true => registry::list(&mut session.connection).await?,
             false => Vec::new(),
         };
@@ -226,13 +226,13 @@ impl DatabaseAdmin {
     }
 
     /// Tells whether there was ever a tenant.
-    pub(crate) async fn has_books(
+    pub(crate) async fn has_registry(
         &self,
         connection: &mut PgConnection,
     ) -> Result<bool, AdminError> {
         let rights = Rights::read(connection, self).await?;
-        rights.check_books()?;
-        Ok(rights.books_exist)
+        rights.check_registry()?;
+        Ok(rights.registry_exists)
     }
 
     pub(crate) fn database_name(&self) -> String {

@@ -14,13 +14,14 @@ const WHAT: &str = "audit the database";
 
 const PRELUDE: &str = include_str!("../queries/audit/prelude.sql");
 
-const CHECKS: [(FindingKind, &str); 12] = [
+const CHECKS: [(FindingKind, &str); 13] = [
     (FindingKind::OpenDatabase, include_str!("../queries/audit/open_databases.sql")),
     (FindingKind::ForeignDatabase, include_str!("../queries/audit/foreign_databases.sql")),
     (FindingKind::OpenSchema, include_str!("../queries/audit/open_schemas.sql")),
     (FindingKind::ForeignSchema, include_str!("../queries/audit/foreign_schemas.sql")),
     (FindingKind::Guest, include_str!("../queries/audit/schema_guests.sql")),
     (FindingKind::Guest, include_str!("../queries/audit/table_guests.sql")),
+    (FindingKind::Guest, include_str!("../queries/audit/column_guests.sql")),
     (FindingKind::Ownership, include_str!("../queries/audit/ownership.sql")),
     (FindingKind::Planted, include_str!("../queries/audit/planted.sql")),
     (FindingKind::Membership, include_str!("../queries/audit/memberships.sql")),
@@ -59,7 +60,7 @@ pub enum FindingKind {
     OpenSchema,
     /// A tenant has rights on a schema that is not its own, or may create something in its own.
     ForeignSchema,
-    /// Somebody has rights on a tenant's schema or tables, or on the admin's books, who should not; or a tenant has more on its own tables
+    /// Somebody has rights on a tenant's schema or tables, or on the admin's registry, who should not; or a tenant has more on its own tables
     /// than reading and writing.
     Guest,
     /// A tenant owns something, such as large objects, which any role may make.
@@ -88,9 +89,9 @@ pub(crate) async fn audit(admin: &DatabaseAdmin) -> Result<Vec<Finding>, AdminEr
 
 async fn ask(session: &mut Session, admin: &DatabaseAdmin) -> Result<Vec<Finding>, AdminError> {
     let rights = Rights::read(&mut session.connection, admin).await?;
-    rights.check_books()?;
-    // Before the first tenant there are no books.
-    let tenants = match rights.books_exist {
+    rights.check_registry()?;
+    // Before the first tenant there is no registry.
+    let tenants = match rights.registry_exists {
         true => "cloacina_admin.tenants",
         false => {
             "(SELECT NULL::text AS schema_name, NULL::text AS username, NULL::text AS state WHERE false)"

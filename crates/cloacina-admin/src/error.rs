@@ -10,7 +10,7 @@ use cloacina_core::backend::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// An address, a name, a password or a setting is refused. Nothing was asked of the server. Correct it.
+    /// An address, a name or a password is refused. Nothing was changed. Correct it.
     #[error("{reason}")]
     Config {
         /// What is refused, and by which rule.

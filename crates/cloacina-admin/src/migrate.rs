@@ -57,14 +57,7 @@ async fn one_locked(
     let rights = Rights::read(connection, admin).await?;
     rights.check_runtime(admin)?;
     registry::lock_active(connection, names).await?;
-    let standing = Standing::read(connection, admin, names).await?;
-    standing.check_role(admin, names)?;
-    let (schema, role) = (&names.schema, &names.role);
-    if !standing.has_ledger || !standing.role_exists {
-        return Err(AdminError::not_ours(format!(
-            "schema `{schema}` or role `{role}` is gone: `create_tenant` makes it anew, `remove_tenant` forgets it"
-        )));
-    }
+    Standing::read(connection, admin, names).await?.check_complete(admin, names)?;
     migrate(connection, names).await?;
     create::join(connection, admin, &rights, names).await
 }

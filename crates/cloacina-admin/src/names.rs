@@ -5,7 +5,7 @@ use cloacina_core::BackendError;
 use crate::AdminError;
 use crate::sql::{Value, identifier};
 
-/// The schema in which the admin keeps its books.
+/// The schema in which the admin keeps its registry.
 pub(crate) const ADMIN_SCHEMA: &str = "cloacina_admin";
 
 /// The two names of a tenant.
@@ -25,7 +25,7 @@ impl Names {
             });
         }
         if schema == ADMIN_SCHEMA {
-            return Err(refused("schema name", schema, "the admin keeps its books there"));
+            return Err(refused("schema name", schema, "the admin keeps its registry there"));
         }
         if let Some(rule) = broken_rule(role) {
             return Err(refused("role name", role, rule));

@@ -1,4 +1,4 @@
-//! What a database needs before its first tenant: the admin's books, the group of all tenants, and nothing left open to everybody.
+//! What a database needs before its first tenant: the admin's registry, the group of all tenants, and nothing left open to everybody.
 
 use sqlx::postgres::PgConnection;
 
@@ -45,7 +45,7 @@ pub(crate) async fn prepare(
 
 /// Whether there is something to do that the admin may do.
 fn is_wanting(rights: &Rights) -> bool {
-    !rights.books_exist
+    !rights.registry_exists
         || !rights.group_exists
         || (!rights.group_connects && rights.grants_connect)
         || (rights.database_is_open && rights.owns_database)
@@ -57,7 +57,7 @@ async fn supply(
     admin: &DatabaseAdmin,
     seen: &Rights,
 ) -> Result<(), AdminError> {
-    if !seen.books_exist {
+    if !seen.registry_exists {
         run(connection, WHAT, include_str!("../queries/registry/create.sql"), &[]).await?;
     }
     // Two that change one entry of a catalog at once get an error, not a wait.

@@ -1,4 +1,4 @@
-//! The admin's books: which tenants there are. A tenant's row is also its lock, which nobody but the admin can reach.
+//! The admin's registry: which tenants there are. A tenant's row is also its lock, which nobody but the admin can reach.
 
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -7,7 +7,7 @@ use crate::error::{AdminError, Context as _};
 use crate::names::Names;
 use crate::{Tenant, TenantState};
 
-/// Writes a tenant into the books, unless it is there; tells whether it was not. Waits for whoever does the same.
+/// Writes a tenant into the registry, unless it is there; tells whether it was not. Waits for whoever does the same.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     names: &Names,
@@ -88,10 +88,10 @@ pub(crate) async fn removing(
     note(connection, "mark the tenant as being removed", statement, names).await
 }
 
-/// Takes a tenant out of the books.
+/// Takes a tenant out of the registry.
 pub(crate) async fn delete(connection: &mut PgConnection, names: &Names) -> Result<(), AdminError> {
     let statement = include_str!("../queries/registry/delete.sql");
-    note(connection, "take the tenant out of the books", statement, names).await
+    note(connection, "take the tenant out of the registry", statement, names).await
 }
 
 async fn note(

@@ -35,7 +35,7 @@ async fn carry_out(
     names: &Names,
 ) -> Result<Removal, AdminError> {
     let rights = Rights::read(&mut session.connection, admin).await?;
-    rights.check_books()?;
+    rights.check_registry()?;
     session.begin().await?;
     let done = lock_out(&mut session.connection, admin, &rights, names).await;
     if session.end(WHAT, done).await? == Removal::Absent {
@@ -63,14 +63,14 @@ async fn lock_out(
     names: &Names,
 ) -> Result<Removal, AdminError> {
     // Locked even if it does not exist, so that nobody creates it between the looks.
-    if !rights.books_exist || registry::insert(connection, names).await? {
+    if !rights.registry_exists || registry::insert(connection, names).await? {
         if Standing::read(connection, admin, names).await?.schema_exists {
             return Err(AdminError::not_ours(format!(
                 "schema `{}` exists and was not made by `create_tenant`",
                 names.schema
             )));
         }
-        if rights.books_exist {
+        if rights.registry_exists {
             registry::delete(connection, names).await?;
         }
         return Ok(Removal::Absent);

@@ -32,8 +32,8 @@ pub(crate) struct Rights {
     pub(crate) public_is_open: bool,
     runtime_exists: bool,
     runtime_fits: bool,
-    pub(crate) books_exist: bool,
-    books_are_ours: bool,
+    pub(crate) registry_exists: bool,
+    registry_is_ours: bool,
 }
 
 impl Rights {
@@ -68,14 +68,14 @@ impl Rights {
             public_is_open: row.try_get("public_is_open")?,
             runtime_exists: row.try_get("runtime_exists")?,
             runtime_fits: row.try_get("runtime_fits")?,
-            books_exist: row.try_get("books_exist")?,
-            books_are_ours: row.try_get("books_are_ours")?,
+            registry_exists: row.try_get("registry_exists")?,
+            registry_is_ours: row.try_get("registry_is_ours")?,
         })
     }
 
     /// Refuses to begin without the rights that a tenant takes, and names each that is missing.
     pub(crate) fn check(&self, admin: &DatabaseAdmin) -> Result<(), AdminError> {
-        self.check_books()?;
+        self.check_registry()?;
         if self.group_has_powers {
             let group = &admin.group;
             return Err(AdminError::not_ours(format!(
@@ -102,9 +102,9 @@ impl Rights {
         }
     }
 
-    /// Refuses books that somebody else could have prepared.
-    pub(crate) fn check_books(&self) -> Result<(), AdminError> {
-        if self.books_exist && !self.books_are_ours {
+    /// Refuses a registry that somebody else could have prepared.
+    pub(crate) fn check_registry(&self) -> Result<(), AdminError> {
+        if self.registry_exists && !self.registry_is_ours {
             return Err(AdminError::not_ours(format!(
                 "schema `{ADMIN_SCHEMA}` exists and does not belong to role `{}`",
                 self.admin
@@ -192,6 +192,22 @@ impl Standing {
         let (role, group) = (&names.role, &admin.group);
         Err(AdminError::not_ours(format!(
             "role `{role}` exists and is no tenant's: it is not in `{group}` or has powers of its own"
+        )))
+    }
+
+    /// Refuses a tenant whose role or schema somebody has dropped.
+    pub(crate) fn check_complete(
+        &self,
+        admin: &DatabaseAdmin,
+        names: &Names,
+    ) -> Result<(), AdminError> {
+        self.check_role(admin, names)?;
+        if self.role_exists && self.has_ledger {
+            return Ok(());
+        }
+        let (schema, role) = (&names.schema, &names.role);
+        Err(AdminError::not_ours(format!(
+            "schema `{schema}` or role `{role}` is gone, `create_tenant` makes it anew and `remove_tenant` forgets it"
         )))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) async fn rotate(
     let password = chosen.map_or_else(password::generate, Ok)?;
     let verifier = scram::verifier(&password)?;
     let mut session = admin.database.session().await?;
-    if !admin.has_books(&mut session.connection).await? {
+    if !admin.has_registry(&mut session.connection).await? {
         session.close().await;
         return Err(AdminError::UnknownTenant {
             schema_name: names.schema.clone(),
@@ -42,7 +42,7 @@ async fn set(
     verifier: &str,
 ) -> Result<(), AdminError> {
     registry::lock_active(connection, names).await?;
-    Standing::read(connection, admin, names).await?.check_role(admin, names)?;
+    Standing::read(connection, admin, names).await?.check_complete(admin, names)?;
     let mut values = names.values().to_vec();
     values.push(("verifier", literal(verifier)));
     run(connection, WHAT, include_str!("../queries/roles/set_password.sql"), &values).await?;

@@ -3,6 +3,6 @@ SELECT DISTINCT
     format('REVOKE ALL ON DATABASE %I FROM %I', d.datname, i.name) AS remedy
 FROM pg_database AS d
 CROSS JOIN LATERAL aclexplode(d.datacl) AS a
-INNER JOIN inmate AS i ON i.oid = a.grantee
+INNER JOIN confined AS i ON i.oid = a.grantee
 WHERE d.datname <> current_database()
 ORDER BY 1

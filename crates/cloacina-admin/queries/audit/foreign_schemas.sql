@@ -2,7 +2,7 @@
 SELECT
     format('role %I has %s on schema %I', i.name, p.privilege, n.nspname) AS subject,
     format('REVOKE %s ON SCHEMA %I FROM %I', p.privilege, n.nspname, i.name) AS remedy
-FROM inmate AS i
+FROM confined AS i
 CROSS JOIN pg_namespace AS n
 CROSS JOIN (VALUES ('USAGE'), ('CREATE')) AS p (privilege)
 WHERE

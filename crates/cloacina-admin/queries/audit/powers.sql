@@ -1,7 +1,7 @@
 SELECT
     format('role %I has %s', i.name, p.power) AS subject,
     format('ALTER ROLE %I NO%s', i.name, p.power) AS remedy
-FROM inmate AS i
+FROM confined AS i
 INNER JOIN pg_roles AS r ON r.oid = i.oid
 CROSS JOIN LATERAL (
     VALUES

@@ -13,7 +13,7 @@ tenant AS (
 ),
 
 -- Tenants and the group of all.
-inmate AS (
+confined AS (
     SELECT t.role_oid AS oid, t.username AS name FROM tenant AS t WHERE t.role_oid IS NOT NULL
     UNION
     SELECT r.oid, r.rolname::text FROM pg_roles AS r, settings AS s WHERE r.rolname = s.group_role

@@ -9,5 +9,5 @@ WHERE
     AND a.grantee NOT IN (0, n.nspowner)
     AND a.grantee IS DISTINCT FROM t.role_oid
     -- Told as a schema that is not theirs.
-    AND NOT EXISTS (SELECT FROM inmate AS i WHERE i.oid = a.grantee)
+    AND NOT EXISTS (SELECT FROM confined AS i WHERE i.oid = a.grantee)
 ORDER BY 1

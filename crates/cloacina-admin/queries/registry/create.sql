@@ -1,4 +1,4 @@
--- The admin's books. A row of them is also the lock of its tenant: nobody else can reach it.
+-- The admin's registry. A row of them is also the lock of its tenant: nobody else can reach it.
 CREATE SCHEMA cloacina_admin;
 
 CREATE TABLE cloacina_admin.tenants (

@@ -32,9 +32,9 @@ SELECT
     ) AS public_is_open,
     r.oid IS NOT NULL AS runtime_exists,
     (r.rolcanlogin AND NOT r.rolinherit AND NOT r.rolsuper) IS TRUE AS runtime_fits,
-    b.oid IS NOT NULL AS books_exist,
+    b.oid IS NOT NULL AS registry_exists,
     -- Rights of tenants' roles do not count, which the admin has too.
-    (b.nspowner = me.oid OR (me.rolsuper AND (o.rolsuper OR o.rolcreaterole))) IS TRUE AS books_are_ours
+    (b.nspowner = me.oid OR (me.rolsuper AND (o.rolsuper OR o.rolcreaterole))) IS TRUE AS registry_is_ours
 FROM pg_database AS d
 INNER JOIN pg_roles AS me ON me.rolname = current_user
 LEFT JOIN pg_namespace AS p ON p.nspname = 'public'

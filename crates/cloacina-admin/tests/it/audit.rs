@@ -27,7 +27,7 @@ const fn planted(statement: &'static str, kind: FindingKind, subject: &'static s
     Planted { by: By::Superuser, statement, kind, subject, undone: None }
 }
 
-const PLANTED: [Planted; 20] = [
+const PLANTED: [Planted; 21] = [
     planted(
         "GRANT CONNECT ON DATABASE {database} TO PUBLIC",
         FindingKind::OpenDatabase,
@@ -82,6 +82,11 @@ const PLANTED: [Planted; 20] = [
         "GRANT SELECT ON tenant_a.tasks TO {b}",
         FindingKind::Guest,
         "{b} has SELECT on tenant_a.tasks",
+    ),
+    planted(
+        "GRANT SELECT (input) ON tenant_a.executions TO {b}",
+        FindingKind::Guest,
+        "{b} has SELECT on column input of tenant_a.executions",
     ),
     planted(
         "GRANT TRIGGER ON tenant_b.tasks TO {b}",

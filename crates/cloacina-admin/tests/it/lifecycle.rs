@@ -166,6 +166,8 @@ async fn a_tenant_that_lost_its_role_is_made_whole_and_keeps_its_data() {
     let role = &tenant.username;
     let sql = format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}");
     run(&mut place.superuser().await, &sql).await;
+    let rotated = admin.rotate_password(&tenant.schema_name, role).await.unwrap_err();
+    assert!(rotated.to_string().contains("`create_tenant` makes it anew"), "{rotated}");
     let whole = admin.create_tenant(place.config("a")).await.unwrap();
     let executor = open(&whole).await;
     assert_eq!(executor.list_executions().await.unwrap().len(), 1);

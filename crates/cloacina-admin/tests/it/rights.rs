@@ -78,7 +78,7 @@ async fn a_group_of_others_is_not_used() {
 }
 
 #[tokio::test]
-async fn books_that_somebody_else_prepared_are_not_written_into() {
+async fn a_registry_that_somebody_else_prepared_is_not_written_into() {
     let place = Place::prepared(server()).await;
     run(&mut place.superuser().await, "CREATE SCHEMA cloacina_admin").await;
     let error = place.admin().create_tenant(place.config("a")).await.unwrap_err();
