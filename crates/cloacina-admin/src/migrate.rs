@@ -27,6 +27,7 @@ pub(crate) async fn migrate(
     let migrated = cloacina_postgres::admin::migrate(connection, &names.schema).await;
     migrated
         .map_err(|source| AdminError::Migration { schema_name: names.schema.clone(), source })?;
+    wait_for_locks(connection, LOCK_PATIENCE).await?;
     run(connection, WHAT, include_str!("../queries/schemas/grant.sql"), &names.values()).await
 }
 
