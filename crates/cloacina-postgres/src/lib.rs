@@ -17,6 +17,8 @@
 //! Each handle opens up to `db_pool_size` connections and two more: one for its signs of life, and one on which it hears from
 //! the others and which proves to them that its workers live.
 
+#[doc(hidden)]
+pub mod admin;
 mod backend;
 mod claim;
 mod clock;

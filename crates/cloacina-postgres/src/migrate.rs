@@ -77,7 +77,8 @@ pub(crate) async fn migrate(
     }
 }
 
-async fn apply(
+/// The same in a transaction that has begun.
+pub(crate) async fn apply(
     connection: &mut PgConnection,
     schema: &SchemaName,
     missing: Missing,

@@ -1,0 +1,1 @@
+DELETE FROM cloacina_admin.tenants WHERE schema_name = $1

@@ -1,0 +1,1 @@
+ALTER ROLE {role} LOGIN CONNECTION LIMIT {connections} PASSWORD {verifier}

@@ -1,0 +1,17 @@
+//! Tenants on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod attack_table;
+mod attacks;
+mod audit;
+mod guide;
+mod interrupted;
+mod lifecycle;
+mod migrations;
+mod proxy;
+mod rights;
+mod runtime;
+mod secrets;
+mod support;
+mod together;
