@@ -1,25 +1,33 @@
 //! Brings the tables of tenants up to date. Tenants may not do that themselves: who owns tables could plant a trigger in them
 //! that runs with the rights of whoever writes there.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
 
 use crate::database::limited;
 use crate::error::AdminError;
 use crate::names::Names;
 use crate::rights::{Rights, Standing};
+use crate::session::{LOCK_PATIENCE, wait_for_locks};
 use crate::sql::run;
 use crate::{DatabaseAdmin, Tenant, TenantMigration, TenantState, create, registry};
 
 const WHAT: &str = "bring a tenant's tables up to date";
+
+/// How long to wait for a lock on a table: the tenant's own statements wait behind it.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Migrates a schema in the transaction of the caller, and lets the tenant's role use what is in it.
 pub(crate) async fn migrate(
     connection: &mut PgConnection,
     names: &Names,
 ) -> Result<(), AdminError> {
+    wait_for_locks(connection, PATIENCE).await?;
     let migrated = cloacina_postgres::admin::migrate(connection, &names.schema).await;
     migrated
         .map_err(|source| AdminError::Migration { schema_name: names.schema.clone(), source })?;
+    wait_for_locks(connection, LOCK_PATIENCE).await?;
     run(connection, WHAT, include_str!("../queries/schemas/grant.sql"), &names.values()).await
 }
 

@@ -48,6 +48,7 @@ fn is_wanting(rights: &Rights) -> bool {
     !rights.registry_exists
         || !rights.group_exists
         || (!rights.group_connects && rights.grants_connect)
+        || (!rights.runtime_connects && rights.grants_connect)
         || (rights.database_is_open && rights.owns_database)
         || (rights.public_is_open && rights.owns_public)
 }
@@ -73,11 +74,15 @@ async fn supply(
     if !rights.group_connects && rights.grants_connect {
         run(connection, WHAT, connect, &[database.clone(), ("role", group)]).await?;
     }
+    // It may have been let in by what is taken away next.
+    if let Some(runtime) = &admin.runtime
+        && rights.grants_connect
+        && (rights.database_is_open || !rights.runtime_connects)
+    {
+        let runtime = ("role", identifier(runtime));
+        run(connection, WHAT, connect, &[database.clone(), runtime]).await?;
+    }
     if rights.database_is_open && rights.owns_database {
-        if let Some(runtime) = &admin.runtime {
-            let runtime = ("role", identifier(runtime));
-            run(connection, WHAT, connect, &[database.clone(), runtime]).await?;
-        }
         let close = include_str!("../queries/rights/close_database.sql");
         run(connection, WHAT, close, &[database]).await?;
         tracing::warn!(

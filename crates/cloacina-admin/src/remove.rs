@@ -1,15 +1,13 @@
 //! Removes a tenant: locks it out, ends its sessions, drops what it had. Each step may find its outcome in place, so that a
 //! removal that was cut off goes on where it ended.
 
-use std::time::Duration;
-
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgDatabaseError};
 
 use crate::error::{AdminError, Context as _};
 use crate::names::Names;
 use crate::rights::{Rights, Standing};
-use crate::session::Session;
+use crate::session::{Session, wait_for_locks};
 use crate::sql::{Value, identifier, run};
 use crate::{DatabaseAdmin, Removal, TenantState, create, registry};
 
@@ -140,19 +138,15 @@ async fn drop_all(
         let schema = &names.schema;
         return Err(AdminError::not_ours(format!("schema `{schema}` is none of Cloacina's")));
     }
-    let mut values = names.values().to_vec();
-    values.push(("lock_timeout", milliseconds(admin.removal_patience / ROUNDS)));
+    let values = names.values();
     if standing.schema_exists {
+        wait_for_locks(connection, admin.removal_patience / ROUNDS).await?;
         run(connection, WHAT, include_str!("../queries/schemas/drop.sql"), &values).await?;
     }
     if standing.role_exists {
         run(connection, WHAT, include_str!("../queries/roles/drop.sql"), &values).await?;
     }
     registry::delete(connection, names).await
-}
-
-fn milliseconds(time: Duration) -> String {
-    time.as_millis().clamp(1, i32::MAX.unsigned_abs().into()).to_string()
 }
 
 /// Says what to do about a role that cannot be dropped, because it has something in another database.

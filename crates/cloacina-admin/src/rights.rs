@@ -32,6 +32,7 @@ pub(crate) struct Rights {
     pub(crate) public_is_open: bool,
     runtime_exists: bool,
     runtime_fits: bool,
+    pub(crate) runtime_connects: bool,
     pub(crate) registry_exists: bool,
     registry_is_ours: bool,
 }
@@ -68,6 +69,7 @@ impl Rights {
             public_is_open: row.try_get("public_is_open")?,
             runtime_exists: row.try_get("runtime_exists")?,
             runtime_fits: row.try_get("runtime_fits")?,
+            runtime_connects: row.try_get("runtime_connects")?,
             registry_exists: row.try_get("registry_exists")?,
             registry_is_ours: row.try_get("registry_is_ours")?,
         })
@@ -140,6 +142,13 @@ impl Rights {
         }
         if !may_connect {
             statements.push(format!("GRANT CONNECT ON DATABASE {database} TO {group}"));
+        }
+        if let Some(runtime) = &admin.runtime
+            && !self.runtime_connects
+            && !self.grants_connect
+        {
+            let runtime = identifier(runtime);
+            statements.push(format!("GRANT CONNECT ON DATABASE {database} TO {runtime}"));
         }
         statements
     }

@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::AdminError;
 use crate::address::Address;
 use crate::error::Context as _;
+use crate::sql::run;
 
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,11 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ASKED: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long to wait for others that work on the same tenant, or on the group of all; `BEGIN` sets it.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What it needs of the session it sets itself: the role may have other defaults. Names without a schema are PostgreSQL's own.
 const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
     SET LOCAL search_path = pg_catalog, pg_temp; \
-    SET LOCAL lock_timeout = '10s'; \
+    SET LOCAL lock_timeout = '30s'; \
     SET LOCAL statement_timeout = '10min'; \
     SET LOCAL idle_in_transaction_session_timeout = '60s'; \
     SET LOCAL synchronous_commit = on";
@@ -107,6 +111,21 @@ impl Session {
         }
         Err(unknown(None))
     }
+}
+
+/// Chooses how long the statements that follow in the transaction wait for locks.
+pub(crate) async fn wait_for_locks(
+    connection: &mut PgConnection,
+    longest: Duration,
+) -> Result<(), AdminError> {
+    let statement = include_str!("../queries/sessions/lock_timeout.sql");
+    let values = [("lock_timeout", milliseconds(longest))];
+    run(connection, "limit the wait for locks", statement, &values).await
+}
+
+/// A time as the server's settings want it: it counts in 32 bits with a sign, and 0 is no limit.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    time.as_millis().clamp(1, i32::MAX.unsigned_abs().into()).to_string()
 }
 
 /// Opens a connection.

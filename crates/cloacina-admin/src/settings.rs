@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::session::milliseconds;
+
 /// Settings of a tenant's role. They are set when the tenant is created.
 ///
 /// ```
@@ -57,10 +59,8 @@ impl RoleSettings {
         self
     }
 
-    /// Returns what statements make of them. The server counts in 32 bits with a sign.
+    /// Returns what statements make of them.
     pub(crate) fn values(&self) -> [(&'static str, String); 3] {
-        let milliseconds =
-            |time: Duration| time.as_millis().clamp(1, i32::MAX.unsigned_abs().into()).to_string();
         [
             ("connections", self.connection_limit.min(i32::MAX.unsigned_abs()).to_string()),
             ("statement_timeout", milliseconds(self.statement_timeout)),

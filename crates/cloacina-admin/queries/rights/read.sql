@@ -32,6 +32,7 @@ SELECT
     ) AS public_is_open,
     r.oid IS NOT NULL AS runtime_exists,
     (r.rolcanlogin AND NOT r.rolinherit AND NOT r.rolsuper) IS TRUE AS runtime_fits,
+    coalesce(has_database_privilege(r.oid, d.oid, 'CONNECT'), true) AS runtime_connects,
     b.oid IS NOT NULL AS registry_exists,
     -- Rights of tenants' roles do not count, which the admin has too.
     (b.nspowner = me.oid OR (me.rolsuper AND (o.rolsuper OR o.rolcreaterole))) IS TRUE AS registry_is_ours

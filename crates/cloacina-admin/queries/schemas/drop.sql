@@ -1,2 +1,1 @@
-SET LOCAL lock_timeout = {lock_timeout};
-DROP SCHEMA {schema} CASCADE;
+DROP SCHEMA {schema} CASCADE

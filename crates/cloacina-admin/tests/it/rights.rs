@@ -161,6 +161,11 @@ async fn the_runtime_role_has_to_be_there_and_inherit_nothing() {
         assert!(error.to_string().contains("NOINHERIT"), "{error}");
     }
     run(&mut superuser, &format!("DROP ROLE {runtime}")).await;
+    run(&mut superuser, &format!("CREATE ROLE {runtime} LOGIN NOINHERIT")).await;
+    let error = admin.create_tenant(place.config("a")).await.unwrap_err();
+    let statement = format!("GRANT CONNECT ON DATABASE \"{}\" TO \"{runtime}\"", place.database);
+    assert!(error.to_string().contains(&statement), "{error}");
+    run(&mut superuser, &format!("DROP ROLE {runtime}")).await;
     place.dba(Block::Runtime).await;
     admin.create_tenant(place.config("a")).await.unwrap();
 }
