@@ -150,16 +150,15 @@ impl<'f> Glass<'f> {
             Some(folder) => Some(folder.lock(Hold::Shared).await?),
             None => None,
         };
+        if marks(file)?.database.is_none() {
+            return Ok(Found::Nothing);
+        }
         // Leaves no trace in what is ours, and changes nothing in what may be another's.
         let mode = match first {
             Ok(Found::Tenant(_) | Found::Unknown(_)) => "mode=rw",
             _ => "mode=ro",
         };
-        let through_the_log = self.attach(file, mode, ask).await;
-        match through_the_log {
-            Err(_) if marks(file)?.database.is_none() => Ok(Found::Nothing),
-            found => found,
-        }
+        self.attach(file, mode, ask).await
     }
 
     /// Looks into a file that is there.

@@ -8,8 +8,7 @@ mod unix;
 use std::path::{Path, PathBuf};
 
 use cloacina_core::{
-    Backend as _, BackendError, Creation, Removal, TenantError, TenantId,
-    TenantStore as _,
+    Backend as _, BackendError, Creation, Removal, TenantError, TenantId, TenantStore as _,
 };
 use cloacina_sqlite::{SqliteBackend, SqliteTenants};
 use cloacina_testing::tenant_conformance::tenant;
