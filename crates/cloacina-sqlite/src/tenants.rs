@@ -346,8 +346,9 @@ impl TenantStore for SqliteTenants {
         work.await
     }
 
-    /// Waits until somebody else may have given a tenant work. It looks at the times of all files in the folder, opens none,
-    /// and does so once a second at most. The death of a process shows by the locks of its workers.
+    /// Waits until somebody else may have given a tenant work. It looks once a second at most, at the times of files, and opens
+    /// no database: at all files after one came or went, else at those of tenants that somebody has open. What is open here
+    /// is left out. The death of a process shows by the locks of its workers.
     async fn changed(&self, poll: Duration) -> Changes {
         let poll = poll.max(SHORTEST_POLL);
         let Inner { closed, tracker, watch, .. } = &*self.inner;
