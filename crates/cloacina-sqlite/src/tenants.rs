@@ -16,18 +16,25 @@ use cloacina_core::{
     Backend as _, BackendError, Changes, Creation, OpenTenants, Removal, TenantError, TenantId,
     TenantStore, TenantWork,
 };
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connections::{Connections, blocking, to_its_end};
 use crate::{SqliteBackend, SqliteOptions, Synchronous};
 use folder::{Folder, Hold};
-use look::{Ask, Found, leave_out, look, look_at_all};
+use look::{Ask, Found, leave_out, look, look_at_all, look_locked};
+use remove::Attempt;
 use watch::Watch;
 
 /// More often nobody looks for changes.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
+
+/// How long those may take who are about to leave a tenant that is to be removed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a removal is tried meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Tenants in a folder: `acme` is the file `acme.db`, with what lies beside it as the [crate] tells.
 ///
@@ -215,11 +222,6 @@ impl SqliteTenants {
 }
 
 impl Inner {
-    /// Looks into a tenant's file.
-    async fn look(&self, tenant: &TenantId) -> Result<Found, BackendError> {
-        look(&self.folder.file(tenant), Ask::Owner).await
-    }
-
     /// Notes what was opened, and forgets what was closed meanwhile.
     fn note_opened(&self, tenant: &TenantId, backend: &SqliteBackend) {
         let mut opened = lock(&self.opened);
@@ -258,7 +260,7 @@ impl TenantStore for SqliteTenants {
     async fn create(&self, tenant: &TenantId) -> Result<Creation, TenantError> {
         let (tenant, options) = (tenant.clone(), self.options(tenant));
         let created = self.run_under(Hold::Shared, |inner| async move {
-            match inner.look(&tenant).await? {
+            match look_locked(&inner.folder.file(&tenant)).await? {
                 Found::Nothing | Found::Tenant(_) => {}
                 Found::Unknown(error) | Found::Foreign(error) => return Err(error.into()),
             }
@@ -273,7 +275,7 @@ impl TenantStore for SqliteTenants {
         let (tenant, options) = (tenant.clone(), self.options(tenant).must_exist());
         // Held until the connections have read, and so hold SQLite's own lock.
         let opened = self.run_under(Hold::Shared, |inner| async move {
-            match inner.look(&tenant).await? {
+            match look_locked(&inner.folder.file(&tenant)).await? {
                 Found::Tenant(_) => {}
                 Found::Nothing => return Err(TenantError::UnknownTenant(tenant)),
                 Found::Unknown(error) | Found::Foreign(error) => return Err(error.into()),
@@ -301,16 +303,23 @@ impl TenantStore for SqliteTenants {
 
     async fn exists(&self, tenant: &TenantId) -> Result<bool, TenantError> {
         let tenant = tenant.clone();
-        let found = self.run(|inner| async move { Ok(inner.look(&tenant).await?) });
+        let found = self.run(|inner| async move { Ok(look(&inner.folder, &tenant).await?) });
         Ok(matches!(found.await?, Found::Tenant(_) | Found::Unknown(_)))
     }
 
     async fn remove(&self, tenant: &TenantId) -> Result<Removal, TenantError> {
-        let tenant = tenant.clone();
-        let removed = self.run_under(Hold::Alone, |inner| async move {
-            Ok(remove::remove(inner.folder.file(&tenant)).await?)
-        });
-        removed.await
+        let begun = Instant::now();
+        loop {
+            let file = self.inner.folder.file(tenant);
+            let attempt =
+                self.run_under(Hold::Alone, |_| async move { Ok(remove::remove(file).await?) });
+            match attempt.await? {
+                Attempt::Done(removal) => return Ok(removal),
+                // Others get the lock meanwhile.
+                Attempt::InUse(_) if begun.elapsed() < PATIENCE => sleep(PAUSE).await,
+                Attempt::InUse(error) => return Err(error.into()),
+            }
+        }
     }
 
     async fn work(&self, among: Option<&[TenantId]>) -> Result<Vec<TenantWork>, TenantError> {
@@ -337,8 +346,9 @@ impl TenantStore for SqliteTenants {
         work.await
     }
 
-    /// Waits until somebody else may have given a tenant work. It looks at the times of all files in the folder, opens none,
-    /// and does so once a second at most. The death of a process shows by the locks of its workers.
+    /// Waits until somebody else may have given a tenant work. It looks once a second at most, at the times of files, and opens
+    /// no database: at all files after one came or went, else at those of tenants that somebody has open. What is open here
+    /// is left out. The death of a process shows by the locks of its workers.
     async fn changed(&self, poll: Duration) -> Changes {
         let poll = poll.max(SHORTEST_POLL);
         let Inner { closed, tracker, watch, .. } = &*self.inner;

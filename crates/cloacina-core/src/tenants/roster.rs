@@ -224,7 +224,16 @@ impl<S: TenantStore> Roster<S> {
     ) -> Result<Creation, TenantError> {
         self.ready()?;
         let (this, tenant) = (Arc::clone(self), tenant.clone());
-        self.finish(async move { this.store.create(&tenant).await }).await
+        let creation = async move {
+            // Not while it is being removed: what is created then would go as well.
+            let guard = this.enter(&tenant).await;
+            let created = this.store.create(&tenant).await;
+            if matches!(*guard, Place::Empty) {
+                this.leave(&tenant, guard);
+            }
+            created
+        };
+        self.finish(creation).await
     }
 
     pub(super) async fn remove(

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::folder::{Folder, Hold, beside, flush};
-use super::look::{Ask, Found, look};
+use super::look::{Found, look_locked};
 use crate::connections::blocking;
 use crate::error::{Context as _, refused, refused_by};
 
@@ -19,7 +19,7 @@ async fn connect(folder: &Folder, tenant: &TenantId) -> Result<SqliteConnection,
     let file = folder.file(tenant);
     // Held until the connection has read, and so holds SQLite's own lock.
     let _opening = folder.lock(Hold::Shared).await?;
-    match look(&file, Ask::Owner).await? {
+    match look_locked(&file).await? {
         Found::Nothing => return Err(TenantError::UnknownTenant(tenant.clone())),
         Found::Tenant(_) => {}
         Found::Unknown(error) | Found::Foreign(error) => return Err(error.into()),

@@ -9,7 +9,7 @@ use cloacina_core::{BackendError, TenantId};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::folder::{Folder, marks};
+use super::folder::{Folder, Hold, marks};
 use crate::clock::Clock;
 use crate::error::{Context as _, is_not_a_database, translate};
 use crate::migrate::Identity;
@@ -49,12 +49,24 @@ pub(super) enum Ask {
 }
 
 /// A connection to which files are attached, one after the other: a connection each would be a thread each.
-struct Glass(SqliteConnection);
+struct Glass<'f> {
+    connection: SqliteConnection,
+    /// The folder, unless its lock is held.
+    unlocked: Option<&'f Folder>,
+}
 
-/// Looks into one file.
-pub(super) async fn look(file: &Path, ask: Ask) -> Result<Found, BackendError> {
-    let mut glass = Glass::new().await?;
-    let found = glass.look(file, ask).await;
+/// Finds out whose file a tenant's is.
+pub(super) async fn look(folder: &Folder, tenant: &TenantId) -> Result<Found, BackendError> {
+    look_with(Glass::new(Some(folder)).await?, &folder.file(tenant)).await
+}
+
+/// Finds out whose a file is, while the lock of its folder is held.
+pub(super) async fn look_locked(file: &Path) -> Result<Found, BackendError> {
+    look_with(Glass::new(None).await?, file).await
+}
+
+async fn look_with(mut glass: Glass<'_>, file: &Path) -> Result<Found, BackendError> {
+    let found = glass.look(file, Ask::Owner).await;
     glass.close().await;
     found
 }
@@ -70,7 +82,7 @@ pub(super) async fn look_at_all(
     let lane = async || {
         let mut all = Vec::new();
         let Some(mut tenant) = next() else { return Ok(all) };
-        let mut glass = Glass::new().await?;
+        let mut glass = Glass::new(Some(folder)).await?;
         loop {
             match glass.look(&folder.file(&tenant), ask).await {
                 Ok(found) => all.push((tenant, found)),
@@ -96,19 +108,20 @@ pub(super) fn leave_out(tenant: &TenantId, error: &BackendError) {
     tracing::warn!(%tenant, error, "a tenant that cannot be read is left out");
 }
 
-impl Glass {
-    async fn new() -> Result<Self, BackendError> {
+impl<'f> Glass<'f> {
+    async fn new(unlocked: Option<&'f Folder>) -> Result<Self, BackendError> {
         let options = SqliteConnectOptions::new()
             .filename(":memory:")
             .busy_timeout(BUSY)
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON")
             .disable_statement_logging();
-        Ok(Self(options.connect().await.during("look into the files of tenants")?))
+        let connection = options.connect().await.during("look into the files of tenants")?;
+        Ok(Self { connection, unlocked })
     }
 
     async fn close(self) {
-        if let Err(error) = self.0.close().await {
+        if let Err(error) = self.connection.close().await {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(error, "closing a connection that looked at tenants failed");
         }
@@ -131,16 +144,21 @@ impl Glass {
         if is_alone && marks(file)? == before || matches!(first, Ok(Found::Foreign(_))) {
             return first;
         }
+        // SQLite goes by the name of a log. While one tenant is removed and another takes its name, it would put the log of
+        // the one into the file of the other.
+        let _kept = match self.unlocked {
+            Some(folder) => Some(folder.lock(Hold::Shared).await?),
+            None => None,
+        };
+        if marks(file)?.database.is_none() {
+            return Ok(Found::Nothing);
+        }
         // Leaves no trace in what is ours, and changes nothing in what may be another's.
         let mode = match first {
             Ok(Found::Tenant(_) | Found::Unknown(_)) => "mode=rw",
             _ => "mode=ro",
         };
-        let through_the_log = self.attach(file, mode, ask).await;
-        match through_the_log {
-            Err(_) if marks(file)?.database.is_none() => Ok(Found::Nothing),
-            found => found,
-        }
+        self.attach(file, mode, ask).await
     }
 
     /// Looks into a file that is there.
@@ -158,20 +176,20 @@ impl Glass {
         };
         let address = format!("{}?{parameters}", address(file));
         let attach = sqlx::query("ATTACH ?1 AS tenant").bind(address).persistent(false);
-        if let Err(error) = attach.execute(&mut self.0).await {
+        if let Err(error) = attach.execute(&mut self.connection).await {
             return failed(error);
         }
-        let found = match Identity::read_attached(&mut self.0).await {
+        let found = match Identity::read_attached(&mut self.connection).await {
             Ok(identity) => self.read(file, identity, ask).await,
             Err(error) => failed(error),
         };
         let detach = sqlx::query("DETACH tenant").persistent(false);
-        if let Err(error) = detach.execute(&mut self.0).await {
+        if let Err(error) = detach.execute(&mut self.connection).await {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a connection that looked at tenants is given up"
             );
-            *self = Self::new().await?;
+            *self = Self::new(self.unlocked).await?;
         }
         found
     }
@@ -196,7 +214,7 @@ impl Glass {
         let what = format!("look for work in `{}`", file.display());
         let clock = Clock::read();
         let query = sqlx::query(queries::EXECUTIONS_WORK).bind(clock.now()).persistent(false);
-        let row: SqliteRow = query.fetch_one(&mut self.0).await.during(&what)?;
+        let row: SqliteRow = query.fetch_one(&mut self.connection).await.during(&what)?;
         let due: Option<i64> = rows::value(&row, "due_at")?;
         let wait = |due: i64| u64::try_from(due.saturating_sub(clock.now())).unwrap_or(0);
         let next_due = due.map(|due| Duration::from_micros(wait(due)));

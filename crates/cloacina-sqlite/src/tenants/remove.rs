@@ -7,24 +7,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloacina_core::backend::BoxError;
 use cloacina_core::{BackendError, Removal};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
-use tokio::time::{Instant, sleep};
 
 use super::folder;
-use super::look::{Ask, Found, look};
+use super::look::{Found, look_locked};
 use crate::connections::blocking;
 use crate::error::{Context as _, is_busy, refused_by};
 use crate::locks::Locks;
 
-/// How long those may take who are about to leave the file, such as a connection that was dropped.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// What became of an attempt.
+pub(super) enum Attempt {
+    Done(Removal),
+    /// It is open somewhere, in a connection that was dropped a moment ago, it may be.
+    InUse(BackendError),
+}
 
-/// Removes the tenant in a file. Nobody opens one of the folder meanwhile.
-pub(super) async fn remove(file: PathBuf) -> Result<Removal, BackendError> {
-    match look(&file, Ask::Owner).await? {
-        Found::Nothing => return Ok(Removal::Absent),
+/// Removes the tenant in a file, unless it is in use. The lock of the folder is held alone.
+pub(super) async fn remove(file: PathBuf) -> Result<Attempt, BackendError> {
+    match look_locked(&file).await? {
+        Found::Nothing => return Ok(Attempt::Done(Removal::Absent)),
         Found::Tenant(_) => {}
         Found::Unknown(error) | Found::Foreign(error) => return Err(error),
     }
@@ -40,35 +44,30 @@ pub(super) async fn remove(file: PathBuf) -> Result<Removal, BackendError> {
         .busy_timeout(Duration::ZERO)
         .disable_statement_logging();
     let mut connection = options.connect().await.during("remove a tenant")?;
-    let removed = match seize(&mut connection, &file).await {
-        Ok(()) => blocking(move || remove_files(&file, &locks)).await.and_then(|removed| removed),
-        Err(error) => Err(error),
+    let attempt = match seize(&mut connection).await {
+        Ok(()) => {
+            let removed = blocking(move || remove_files(&file, &locks)).await;
+            removed.and_then(|removed| removed).map(|()| Attempt::Done(Removal::Removed))
+        }
+        Err(error) if is_busy(&error) => {
+            let reason = format!("`{}` is in use, it was not removed", file.display());
+            let source = Some(Box::new(error) as BoxError);
+            Ok(Attempt::InUse(BackendError::Unavailable { reason, source }))
+        }
+        Err(error) => Err(error).during("remove a tenant"),
     };
     if let Err(error) = connection.close().await {
         let error = &error as &dyn std::error::Error;
         tracing::debug!(error, "closing a removed tenant failed");
     }
-    removed.map(|()| Removal::Removed)
+    attempt
 }
 
 /// Takes hold of a file that nobody else has open, and puts its log into it.
-async fn seize(connection: &mut SqliteConnection, file: &Path) -> Result<(), BackendError> {
-    let begun = Instant::now();
+async fn seize(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     // Leaving WAL mode succeeds only if no other connection is open, of whatever process, and removes the log.
     for statement in ["PRAGMA journal_mode = DELETE", "BEGIN EXCLUSIVE"] {
-        loop {
-            match connection.execute(statement).await {
-                Ok(_) => break,
-                Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => {
-                    sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) if is_busy(&error) => {
-                    let reason = format!("`{}` is in use, it was not removed", file.display());
-                    return Err(BackendError::Unavailable { reason, source: Some(error.into()) });
-                }
-                Err(error) => return Err(error).during("remove a tenant"),
-            }
-        }
+        connection.execute(statement).await?;
     }
     Ok(())
 }

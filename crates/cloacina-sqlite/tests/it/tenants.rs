@@ -1,18 +1,21 @@
 //! Folders of tenants: what lies in them, what is refused, and what is left.
 
+mod backup;
+mod looking;
+#[cfg(unix)]
+mod unix;
+
 use std::path::{Path, PathBuf};
 
-use cloacina_core::backend::Batch;
 use cloacina_core::{
-    Backend as _, BackendError, Creation, ExecutionQuery, Removal, TenantError, TenantId,
-    TenantStore as _,
+    Backend as _, BackendError, Creation, Removal, TenantError, TenantId, TenantStore as _,
 };
 use cloacina_sqlite::{SqliteBackend, SqliteTenants};
 use cloacina_testing::tenant_conformance::tenant;
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 
-use crate::support::{LONG, new_execution, number, raw, submit, worker};
+use crate::support::{LONG, new_execution, raw, submit, worker};
 
 /// A store on a folder of its own.
 struct Place {
@@ -232,141 +235,13 @@ async fn a_lock_that_is_held_forbids_the_removal() {
 }
 
 #[tokio::test]
-async fn work_that_is_in_the_log_of_a_crash_is_seen() {
-    let place = Place::new();
-    let acme = place.crashed("acme").await;
-    assert_eq!(place.list().await, ["acme"], "its first page may be in the log, too");
-    let work = place.tenants.work(None).await.unwrap();
-    assert_eq!(work.len(), 1);
-    assert_eq!((&work[0].tenant, work[0].owned), (&acme, false));
-    assert_eq!(work[0].next_due, Some(std::time::Duration::ZERO));
-}
-
-#[tokio::test]
-async fn looking_leaves_no_trace() {
-    let place = Place::new();
-    for name in ["a", "b", "c"] {
-        place.busy(name).await.1.close().await;
-    }
-    let before = place.names();
-    assert_eq!(before, ["a.db", "b.db", "c.db"]);
-    assert_eq!(place.list().await.len(), 3);
-    assert_eq!(place.tenants.work(None).await.unwrap().len(), 3);
-    assert!(place.tenants.exists(&tenant("a")).await.unwrap());
-    assert_eq!(place.names(), before);
-    #[cfg(target_os = "linux")]
-    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
-        let Ok(target) = std::fs::read_link(entry.unwrap().path()) else { continue };
-        assert!(!target.starts_with(place.tenants.path()), "{} is open", target.display());
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn looking_keeps_the_locks_of_what_is_open() {
-    use std::os::unix::fs::MetadataExt as _;
-    let place = Place::new();
-    let (acme, backend) = place.busy("acme").await;
-    // POSIX locks go with any handle that the process closes.
-    place.list().await;
-    place.tenants.work(None).await.unwrap();
-    place.tenants.exists(&acme).await.unwrap();
-    place.tenants.create(&acme).await.unwrap();
-    place.tenants.check_integrity(&acme).await.unwrap();
-    place.tenants.backup(&acme, &place.root.path().join("copy.db")).await.unwrap();
-    unavailable(place.tenants.remove(&acme).await);
-    let inode = format!(":{} ", std::fs::metadata(place.path("acme.db")).unwrap().ino());
-    let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    assert!(locks.contains(&inode), "no lock on inode {inode} in {locks}");
-    assert!(place.path("acme.db-wal").exists(), "the last one to close removes the log");
-    submit(&backend, new_execution(None)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_backup_under_load_is_a_sound_tenant_of_one_moment() {
-    let place = Place::new();
-    let (acme, backend) = place.busy("acme").await;
-    let copy = place.path("copy.db");
-    let pairs = async {
-        loop {
-            let submits = vec![new_execution(None), new_execution(None)];
-            backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
-        }
-    };
-    tokio::select! {
-        backed_up = place.tenants.backup(&acme, &copy) => backed_up.unwrap(),
-        () = pairs => {}
-    }
-    assert!(!place.path("copy.db.partial").exists());
-    assert_eq!(place.list().await, ["acme", "copy"]);
-    let restored = place.tenants.open(&tenant("copy")).await.unwrap();
-    let found = restored.list(&ExecutionQuery::new()).await.unwrap().len();
-    assert_eq!(found % 2, 1, "half a transaction is in the copy: {found}");
-    submit(&restored, new_execution(None)).await;
-    restored.close().await;
-    assert_eq!(place.tenants.check_integrity(&tenant("copy")).await.unwrap(), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_backup_replaces_nothing() {
-    let place = Place::new();
-    let (acme, backend) = place.busy("acme").await;
-    let copy = place.root.path().join("copy.db");
-    let error = place.tenants.backup(&tenant("unknown"), &copy).await.unwrap_err();
-    assert!(matches!(error, TenantError::UnknownTenant(_)), "{error:?}");
-    std::fs::write(&copy, "mine").unwrap();
-    let said = text(place.tenants.backup(&acme, &copy).await);
-    assert!(said.contains("exists"), "{said}");
-    assert_eq!(std::fs::read(&copy).unwrap(), b"mine");
-    let other = place.root.path().join("other.db");
-    std::fs::write(place.root.path().join("other.db.partial"), "").unwrap();
-    let said = text(place.tenants.backup(&acme, &other).await);
-    assert!(said.contains("other.db.partial"), "{said}");
-    let said = text(place.tenants.backup(&acme, &place.root.path().join("no/copy.db")).await);
-    assert!(said.contains("cannot be created"), "{said}");
-    assert!(!other.exists());
-    backend.close().await;
-}
-
-#[tokio::test]
-async fn damage_is_found_and_not_copied() {
-    let place = Place::new();
-    let (acme, backend) = place.busy("acme").await;
-    backend.close().await;
-    assert_eq!(place.tenants.check_integrity(&acme).await.unwrap(), [""; 0]);
-    let mut connection = raw(&place.path("acme.db")).await;
-    let page = "SELECT rootpage FROM sqlite_schema WHERE name = 'executions'";
-    let page = usize::try_from(number(&mut connection, page).await).unwrap();
-    connection.close().await.unwrap();
-    let mut content = std::fs::read(place.path("acme.db")).unwrap();
-    // The kind of the page and the number of its cells.
-    content[(page - 1) * 4096..][..8].fill(0xee);
-    std::fs::write(place.path("acme.db"), content).unwrap();
-    assert!(!place.tenants.check_integrity(&acme).await.unwrap().is_empty());
-    let copy = place.root.path().join("copy.db");
-    let error = place.tenants.backup(&acme, &copy).await.unwrap_err();
-    let told = matches!(&error, TenantError::Store(error) if matches!(**error, BackendError::Corrupt { .. }));
-    assert!(told, "{error:?}");
-    assert!(!copy.exists() && !place.root.path().join("copy.db.partial").exists());
-    // The others are read all the same.
-    place.busy("sound").await.1.close().await;
-    let work = place.tenants.work(None).await.unwrap();
-    assert_eq!(work.len(), 1, "a tenant that cannot be read is left out: {work:?}");
-    assert_eq!(place.list().await, ["acme", "sound"]);
-}
-
-#[tokio::test]
 async fn folders_are_created_and_files_are_no_folders() {
     let root = tempfile::tempdir().unwrap();
     let deep = root.path().join("a/b?c#d%20/ä");
     let tenants = SqliteTenants::new(&deep).unwrap();
     let acme = tenant("acme");
     tenants.create(&acme).await.unwrap();
-    assert_eq!(
-        tenants.list().await.unwrap(),
-        std::slice::from_ref(&acme),
-        "no character means anything"
-    );
+    assert_eq!(tenants.list().await.unwrap().len(), 1, "no character means anything");
     assert!(tenants.work(None).await.unwrap().is_empty());
     tenants.remove(&acme).await.unwrap();
     std::fs::write(root.path().join("file"), "").unwrap();
@@ -374,80 +249,5 @@ async fn folders_are_created_and_files_are_no_folders() {
         let error = SqliteTenants::new(root.path().join(path)).unwrap_err();
         assert!(matches!(error, BackendError::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains(path), "{error}");
-    }
-}
-
-#[cfg(unix)]
-mod unix {
-    //! Permissions and links.
-
-    use std::fs::Permissions;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
-
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
-    }
-
-    #[tokio::test]
-    async fn only_the_owner_can_read_anything() {
-        let place = Place::new();
-        let (acme, backend) = place.busy("acme").await;
-        worker(&backend, LONG).await;
-        assert_eq!(mode(place.tenants.path()), 0o700);
-        let names = place.names();
-        assert_eq!(names.len(), 4, "the database, its log and index, a lock: {names:?}");
-        for name in names.iter().map(String::as_str).chain([".lock"]) {
-            assert_eq!(mode(&place.path(name)), 0o600, "{name}");
-        }
-        let copy = place.root.path().join("copy.db");
-        place.tenants.backup(&acme, &copy).await.unwrap();
-        assert_eq!(mode(&copy), 0o600);
-    }
-
-    #[test]
-    fn a_folder_that_others_may_write_to_is_refused() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("tenants");
-        std::fs::create_dir(&folder).unwrap();
-        for (bits, taken) in [(0o770, false), (0o702, false), (0o1777, false), (0o755, true)] {
-            std::fs::set_permissions(&folder, Permissions::from_mode(bits)).unwrap();
-            match SqliteTenants::new(&folder) {
-                Ok(_) => assert!(taken, "{bits:o}"),
-                Err(error) => {
-                    assert!(!taken, "{bits:o}: {error}");
-                    let said = error.to_string();
-                    assert!(said.contains("chmod go-w") && said.contains("tenants"), "{said}");
-                    assert!(!folder.join(".lock").exists());
-                }
-            }
-            assert_eq!(mode(&folder), bits, "it was changed silently");
-        }
-    }
-
-    #[tokio::test]
-    async fn links_are_not_followed() {
-        let place = Place::new();
-        let (_, backend) = place.busy("acme").await;
-        backend.close().await;
-        let outside = place.root.path().join("outside.db");
-        std::fs::copy(place.path("acme.db"), &outside).unwrap();
-        symlink(&outside, place.path("link.db")).unwrap();
-        symlink(place.root.path().join("nothing.db"), place.path("dangling.db")).unwrap();
-        symlink(place.path("acme.db"), place.path("inside.db")).unwrap();
-        for name in ["link", "dangling", "inside"] {
-            refuses(&place, &tenant(name), "symbolic link").await;
-        }
-        assert_eq!(place.list().await, ["acme"]);
-        assert!(outside.exists() && !place.root.path().join("nothing.db").exists());
-        for ending in ["-wal", "-shm", "-journal"] {
-            let beside = place.path(&format!("acme.db{ending}"));
-            symlink(place.root.path().join("log"), &beside).unwrap();
-            refuses(&place, &tenant("acme"), "symbolic link").await;
-            std::fs::remove_file(beside).unwrap();
-        }
-        assert!(!place.root.path().join("log").exists());
-        assert!(place.tenants.exists(&tenant("acme")).await.unwrap());
     }
 }

@@ -5,6 +5,7 @@
 mod differential;
 mod memory;
 mod planted;
+mod planted_tenants;
 #[cfg(unix)]
 mod postgres;
 mod registry;

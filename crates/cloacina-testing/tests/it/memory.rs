@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use cloacina_core::WorkerId;
 use cloacina_core::backend::{
     Backend, Batch, ClaimRequest, ClaimScope, NewWorker, ProofOfDeath, SubmitVerdict,
 };
-use cloacina_testing::MemoryBackend;
+use cloacina_core::{Changes, TenantStore, WorkerId};
 use cloacina_testing::conformance::{checkpoint, execution, task_end, workflow_key};
+use cloacina_testing::tenant_conformance::tenant;
+use cloacina_testing::{MemoryBackend, MemoryTenants};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -45,6 +46,39 @@ async fn a_wait_for_changes_needs_no_poll() {
     other.commit(batch).await.unwrap();
     let wait = tokio::time::timeout(Duration::ZERO, store.changed(LEASE));
     assert!(wait.await.is_ok(), "a change by another handle was forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_fall_due_in_virtual_time() {
+    let (tenants, acme) = (MemoryTenants::new(), tenant("acme"));
+    tenants.create(&acme).await.unwrap();
+    let backend = tenants.open(&acme).await.unwrap();
+    let submits = vec![execution().delay(LEASE).into()];
+    backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+    let due = async || tenants.work(None).await.unwrap()[0].next_due;
+    assert_eq!(due().await, Some(LEASE));
+    tokio::time::advance(LEASE - Duration::from_millis(1)).await;
+    assert_eq!(due().await, Some(Duration::from_millis(1)));
+    tokio::time::advance(LEASE).await;
+    assert_eq!(due().await, Some(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_of_tenants_is_told_what_others_did_and_who_died() {
+    let (here, acme) = (MemoryTenants::new(), tenant("acme"));
+    let there = here.another_handle();
+    here.create(&acme).await.unwrap();
+    let (mine, theirs) = (here.open(&acme).await.unwrap(), there.open(&acme).await.unwrap());
+    let told = async || tokio::time::timeout(LEASE, here.changed(LEASE)).await.ok();
+    let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
+    mine.commit(batch.clone()).await.unwrap();
+    assert_eq!(told().await, None, "it was told what it did itself");
+    theirs.commit(batch).await.unwrap();
+    assert_eq!(told().await, Some(Changes::In(vec![acme.clone()])));
+    register(&theirs).await;
+    assert_eq!(told().await, None, "a worker is no work");
+    drop(theirs);
+    assert_eq!(told().await, Some(Changes::In(vec![acme])), "a death");
 }
 
 #[tokio::test]
