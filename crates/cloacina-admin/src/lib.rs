@@ -51,10 +51,13 @@ mod session;
 mod settings;
 mod sql;
 mod tenant;
+mod tenants;
 
 pub use admin::DatabaseAdmin;
 pub use audit::{Finding, FindingKind};
+pub use cloacina_core::Removal;
 pub use database::Database;
 pub use error::AdminError;
 pub use settings::RoleSettings;
-pub use tenant::{Removal, Tenant, TenantConfig, TenantCredentials, TenantMigration, TenantState};
+pub use tenant::{Tenant, TenantConfig, TenantCredentials, TenantMigration, TenantState};
+pub use tenants::SecureTenants;

@@ -42,8 +42,9 @@ impl Names {
 /// Says which rule the name of a role breaks.
 fn broken_rule(name: &str) -> Option<&'static str> {
     let is_allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-    if name.is_empty() || name.len() > 48 {
-        Some("it must have 1 to 48 bytes")
+    if name.is_empty() || name.len() > 63 {
+        // Longer ones would be cut, and be another's.
+        Some("it must have 1 to 63 bytes")
     } else if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
         Some("it must begin with a letter from a to z")
     } else if !name.bytes().all(is_allowed) {
@@ -71,7 +72,7 @@ mod tests {
             let text = Names::new("acme", role).unwrap_err().to_string();
             assert!(text.starts_with("role name ") && text.contains("is refused"), "{text}");
         }
-        assert!(Names::new("acme", &"a".repeat(49)).is_err());
+        assert!(Names::new("acme", &"a".repeat(64)).is_err());
         for schema in ["", "public", "pg_catalog", "a.b", ADMIN_SCHEMA] {
             let text = Names::new(schema, "acme").unwrap_err().to_string();
             assert!(text.starts_with("schema name ") && text.contains("is refused"), "{text}");

@@ -48,7 +48,7 @@ async fn carry_out(
             // Whoever shares connections between tenants may hold locks for a while.
             Err(AdminError::Busy { .. }) if round < ROUNDS => round += 1,
             Err(error) => return Err(explain(names, error)),
-            Ok(()) => return Ok(Removal::Removed),
+            Ok(removal) => return Ok(removal),
         }
     }
 }
@@ -127,10 +127,10 @@ async fn drop_all(
     connection: &mut PgConnection,
     admin: &DatabaseAdmin,
     names: &Names,
-) -> Result<(), AdminError> {
+) -> Result<Removal, AdminError> {
     // Somebody else may have come to the end first, and what is there now is another tenant.
     if registry::lock(connection, names).await? != Some(TenantState::Removing) {
-        return Ok(());
+        return Ok(Removal::Absent);
     }
     let standing = Standing::read(connection, admin, names).await?;
     standing.check_role(admin, names)?;
@@ -146,7 +146,8 @@ async fn drop_all(
     if standing.role_exists {
         run(connection, WHAT, include_str!("../queries/roles/drop.sql"), &values).await?;
     }
-    registry::delete(connection, names).await
+    registry::delete(connection, names).await?;
+    Ok(Removal::Removed)
 }
 
 /// Says what to do about a role that cannot be dropped, because it has something in another database.

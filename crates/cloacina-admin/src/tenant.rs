@@ -77,15 +77,6 @@ pub enum TenantState {
     Removing,
 }
 
-/// What a removal found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// The tenant is gone, with all its data.
-    Removed,
-    /// There was no such tenant.
-    Absent,
-}
-
 /// What became of one tenant's tables.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -14,4 +14,5 @@ mod rights;
 mod runtime;
 mod secrets;
 mod support;
+mod tenants;
 mod together;

@@ -8,7 +8,7 @@ use cloacina_testing::postgres::server;
 use crate::support::{Block, Place, connect, number, refusal, run, text};
 
 /// A prepared place, and the address of its runtime role.
-async fn place() -> (Place, String) {
+pub(crate) async fn place() -> (Place, String) {
     let place = Place::prepared(server()).await;
     place.dba(Block::Runtime).await;
     let role = place.runtime_role();
