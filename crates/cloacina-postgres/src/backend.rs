@@ -143,7 +143,7 @@ impl Backend for PostgresBackend {
         self.connections.limit_by(worker.lease_ttl);
         let (worker, name) = (worker.clone(), Arc::clone(&self.name));
         let registered =
-            self.connections.vital("register a worker", move |connection, queries, clock| {
+            self.connections.urgent("register a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::register(connection, queries, clock, &worker, key).await?;
                     wake::tell(connection, queries, &name).await
@@ -170,7 +170,7 @@ impl Backend for PostgresBackend {
         self.check_open()?;
         let name = Arc::clone(&self.name);
         let retired =
-            self.connections.vital("retire a worker", move |connection, queries, clock| {
+            self.connections.urgent("retire a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::retire(connection, queries, clock, worker).await?;
                     wake::tell(connection, queries, &name).await
@@ -213,7 +213,7 @@ impl Backend for PostgresBackend {
         }
         let survivals = survivals.to_vec();
         let acquitted =
-            self.connections.vital("acquit owners", move |connection, queries, clock| {
+            self.connections.urgent("acquit owners", move |connection, queries, clock| {
                 Box::pin(
                     async move { liveness::acquit(connection, queries, clock, &survivals).await },
                 )

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use cloacina_core::BackendError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _, SqlSafeStr as _, SqlStr};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::error::{Context as _, is_lost, not_begun};
-use crate::pools::{Pool, Pools};
+use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
 use crate::schema::RoleName;
 
@@ -28,6 +30,12 @@ pub(crate) type Operation<'c, T> =
 /// shorter: what a stopped worker has locked is free by the time its lease ends.
 const LONGEST: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_secs(2);
+
+/// The same for signs of life over a connection that others need for theirs.
+const BRIEF: Duration = Duration::from_secs(1);
+
+/// How many connections of a pool that others use as well a handle may use at once.
+const TURNS: usize = 2;
 
 /// How long to wait for a whole transaction that reads. The server gives each statement a little less.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
@@ -89,6 +97,10 @@ pub(crate) struct Connections {
     /// As whom every transaction runs, unless as the one who is logged in.
     role: Option<RoleName>,
     longest: Mutex<Duration>,
+    /// Where others use the pools as well: how many connections this handle may still use.
+    turns: Semaphore,
+    /// Its signs of life took long: they are not to keep those of others waiting.
+    slow: AtomicBool,
     tracker: TaskTracker,
     pub(crate) queries: Queries,
 }
@@ -100,8 +112,20 @@ impl Connections {
         role: Option<RoleName>,
         queries: Queries,
     ) -> Arc<Self> {
-        let longest = Mutex::new(LONGEST);
-        Arc::new(Self { pools, ownership, role, longest, tracker: TaskTracker::new(), queries })
+        let turns = match ownership {
+            Ownership::Own => Semaphore::MAX_PERMITS,
+            Ownership::Shared => TURNS,
+        };
+        Arc::new(Self {
+            pools,
+            ownership,
+            role,
+            longest: Mutex::new(LONGEST),
+            turns: Semaphore::new(turns),
+            slow: AtomicBool::new(false),
+            tracker: TaskTracker::new(),
+            queries,
+        })
     }
 
     /// Keeps transactions shorter than a lease.
@@ -143,9 +167,38 @@ impl Connections {
             + Send
             + 'static,
     {
-        let longest = self.longest();
-        let begin = begin(longest, self.role.as_ref());
-        self.transaction(Pools::vital, what, begin, longest * 2, operation).await
+        if self.ownership == Ownership::Own || !self.slow.load(Ordering::Relaxed) {
+            let longest = match self.ownership {
+                Ownership::Own => self.longest(),
+                Ownership::Shared => BRIEF,
+            };
+            let begin = begin(longest, self.role.as_ref());
+            let done = self.transaction(Pools::vital, what, begin, longest * 2, operation).await;
+            let slow = matches!(done, Err(BackendError::Unavailable { .. }));
+            self.slow.store(slow, Ordering::Relaxed);
+            return done;
+        }
+        let done = self.write(what, operation).await;
+        self.slow.store(done.is_err(), Ordering::Relaxed);
+        done
+    }
+
+    /// Runs an operation in a write transaction that may take long, and that does not wait behind others of this handle.
+    pub(crate) async fn urgent<T, F>(
+        self: &Arc<Self>,
+        what: &'static str,
+        operation: F,
+    ) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut PgConnection, &'c Queries, Clock) -> Operation<'c, T>
+            + Send
+            + 'static,
+    {
+        match self.ownership {
+            Ownership::Own => self.vital(what, operation).await,
+            Ownership::Shared => self.write(what, operation).await,
+        }
     }
 
     /// Runs an operation in a transaction that only reads: all that it reads is of one moment.
@@ -180,8 +233,9 @@ impl Connections {
     {
         let this = Arc::clone(self);
         self.spawn(async move {
-            let (mut connection, now) =
-                this.begun(pool(&this.pools), what, begin, patience).await?;
+            let pool = pool(&this.pools);
+            let _turn = this.turn(pool, what).await?;
+            let (mut connection, now) = this.begun(pool, what, begin, patience).await?;
             let work = carry_out(&mut connection, &this.queries, what, Clock::new(now), operation);
             // The server limits each statement; a connection that has fallen silent it cannot tell us of.
             let (result, state) = match tokio::time::timeout(patience, work).await {
@@ -195,6 +249,27 @@ impl Connections {
             result
         })
         .await
+    }
+
+    /// Waits until this handle uses few enough of the connections that it shares: what it waits for at the server, such as
+    /// locks on its own tables, must not keep all of them busy.
+    async fn turn(
+        &self,
+        pool: &Pool,
+        what: &str,
+    ) -> Result<Option<SemaphorePermit<'_>>, BackendError> {
+        if std::ptr::eq(pool, self.pools.vital()) {
+            return Ok(None);
+        }
+        match tokio::time::timeout(pools::PATIENCE, self.turns.acquire()).await {
+            Ok(turn) => Ok(turn.ok()),
+            Err(_) => Err(BackendError::Unavailable {
+                reason: format!(
+                    "{what}: this tenant's {TURNS} connections did not become free in time"
+                ),
+                source: None,
+            }),
+        }
     }
 
     /// Begins a transaction on a connection of a pool. One that was lost while it was idle shows it now, and another takes its

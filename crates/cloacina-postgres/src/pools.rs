@@ -13,7 +13,7 @@ use crate::connect::Credentials;
 use crate::error::{Context as _, is_wrong_password};
 
 /// How long a call waits for a connection to become free, or to be made.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same for a sign of life, which is soon followed by the next.
 const VITAL_PATIENCE: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloacina_core::{
@@ -279,3 +280,43 @@ async fn new_credentials_are_asked_for_and_what_runs_goes_on() {
     connection.close().await.unwrap();
     roles.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_locks_its_own_tables_does_not_keep_the_connections_from_others() {
+    let harness = DatabaseHarness::start().await;
+    let options = PostgresOptions::from_url(&harness.url()).unwrap().pool_size(6);
+    let manager = TenantManager::builder(PostgresTenants::with_options(options))
+        .executor(UnifiedExecutor::builder().workflows([many_tasks()]).lease_ttl(LEASE))
+        .build()
+        .unwrap();
+    for name in ["good", "hostile"] {
+        manager.create_tenant(name).await.unwrap();
+        manager.execute_for_tenant(name, "many", Context::new()).await.unwrap();
+    }
+    let mut lock = raw_to(&harness.url()).await;
+    run(&mut lock, "BEGIN; LOCK hostile.executions, hostile.workers, hostile.tasks").await;
+    let hostile = manager.get_executor("hostile").await.unwrap();
+    let waiting = join_all((0..50).map(|_| hostile.list_executions()));
+    let good = async {
+        let began = tokio::time::Instant::now();
+        // Longer than a lease: a worker whose signs of life do not get through would be declared dead.
+        while began.elapsed() < LEASE * 2 {
+            let result = manager.execute_for_tenant("good", "many", Context::new()).await.unwrap();
+            assert_eq!(result.status, PipelineStatus::Completed, "{result:?}");
+        }
+    };
+    tokio::select! {
+        () = good => {}
+        _ = waiting => panic!("nobody kept the other tenant waiting"),
+    }
+    let fenced = manager.get_executor("good").await.unwrap().metrics().fenced;
+    assert_eq!(fenced, 0, "executions that were taken from a living worker");
+    run(&mut lock, "ROLLBACK").await;
+    lock.close().await.unwrap();
+    drop(hostile);
+    manager.shutdown().await.unwrap();
+    harness.finish().await;
+}
+
+/// Short, so that the test is.
+const LEASE: Duration = Duration::from_secs(3);
