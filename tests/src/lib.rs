@@ -6,3 +6,4 @@ pub mod effects;
 pub mod layered;
 pub mod montage;
 pub mod proxy;
+pub mod tenancy;

@@ -6,4 +6,6 @@ mod crash;
 #[cfg(unix)]
 mod fleet;
 mod house;
+#[cfg(unix)]
+mod tenancy;
 mod user;
