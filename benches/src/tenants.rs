@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::figures::{millis, rounded};
 use crate::process;
-use load::{Board, Load};
+use load::{Board, Load, Quiet};
 use place::{Database, Folder, Place};
 
 /// How many tenants are created at once.
@@ -60,25 +60,45 @@ struct Figures {
     start_to_first_task_ms: f64,
     /// Memory of the process for each tenant at rest, after all were looked through.
     bytes_per_idle_tenant: f64,
-    /// Transactions in a second while nobody has work, by the server's own count.
+    /// Transactions in a second by the server's own count while nobody is connected: it tidies up after the creation.
+    own_transactions_per_s: Option<f64>,
+    /// The same while the manager runs and nobody has work.
     idle_transactions_per_s: Option<f64>,
     idle_cpu_percent: f64,
-    /// From the submit of a quiet tenant to the start of its task, while nobody else works. Its executor is stopped before.
-    alone_cold_p50_ms: f64,
-    alone_cold_p99_ms: f64,
-    /// The same with its executor running.
-    alone_warm_p50_ms: f64,
-    alone_warm_p99_ms: f64,
-    /// The same beside the active tenants, one of which has submitted thousands.
-    loaded_cold_p50_ms: f64,
-    loaded_cold_p99_ms: f64,
-    loaded_warm_p50_ms: f64,
-    loaded_warm_p99_ms: f64,
-    /// What the active tenants got done meanwhile, in a second.
-    loaded_tasks_per_s: f64,
+    /// How long a quiet tenant waits while nobody else works.
+    alone: Waits,
+    /// The same beside one tenant that has submitted thousands of executions.
+    beside_flood: Waits,
+    /// What that one got done meanwhile, in a second.
+    beside_flood_tasks_per_s: f64,
+    /// The same beside all active tenants, that one among them.
+    beside_all: Waits,
+    beside_all_tasks_per_s: f64,
     most_connections: Option<u64>,
     connections_bound: Option<u64>,
     resident_mb: f64,
+}
+
+/// From the submit of a quiet tenant to the start of its task.
+#[derive(Debug, Serialize)]
+struct Waits {
+    /// Its executor is not running.
+    cold_p50_ms: f64,
+    cold_p99_ms: f64,
+    /// Its executor is running.
+    warm_p50_ms: f64,
+    warm_p99_ms: f64,
+}
+
+impl Waits {
+    fn of(quiet: &Quiet) -> Self {
+        Self {
+            cold_p50_ms: millis(quiet.cold.p50()),
+            cold_p99_ms: millis(quiet.cold.p99()),
+            warm_p50_ms: millis(quiet.warm.p50()),
+            warm_p99_ms: millis(quiet.warm.p99()),
+        }
+    }
 }
 
 /// Measures on each store that was asked for.
@@ -108,18 +128,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> Result<Figures> {
     let names: Vec<_> = (0..arguments.tenants).map(|number| format!("tenant_{number}")).collect();
     eprintln!("{backend}: {} tenants are created", names.len());
-    let began = Instant::now();
-    let store = place.store()?;
-    let created = stream::iter(&names).map(|name| {
-        let store = &store;
-        async move {
-            let tenant = TenantId::new(name.as_str())?;
-            anyhow::Ok(store.create(&tenant).await.map(drop)?)
-        }
-    });
-    created.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    let created_per_s = names.len() as f64 / began.elapsed().as_secs_f64();
-    store.close().await;
+    let created_per_s = create(place, &names).await?;
+
+    eprintln!("{backend}: nobody is connected for {WATCH:?}");
+    let before = place.transactions().await?;
+    tokio::time::sleep(WATCH).await;
+    let own_transactions = before.zip(place.transactions().await?).map(|(a, b)| b - a);
 
     eprintln!("{backend}: a manager starts, one tenant has work");
     let board = Board::new();
@@ -142,9 +156,11 @@ async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> R
     eprintln!("{backend}: quiet tenants alone");
     let alone = load.quiet().await?;
     until_all_rest(&manager).await;
-    eprintln!("{backend}: quiet tenants beside {} active ones", arguments.active);
     let watch = place.watch_connections();
-    let loaded = load.quiet_beside_others(arguments.flood).await?;
+    eprintln!("{backend}: quiet tenants beside one with {} executions", arguments.flood);
+    let flooded = load.quiet_beside_a_flood(arguments.flood).await?;
+    eprintln!("{backend}: quiet tenants beside {} active ones", arguments.active);
+    let loaded = load.quiet_beside_all(arguments.flood).await?;
     let most_connections = place.most_connections(watch).await?;
     let resident = process::resident().unwrap_or_default();
     manager.shutdown().await?;
@@ -156,24 +172,40 @@ async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> R
         created_per_s: rounded(created_per_s),
         start_to_first_task_ms: millis(start_to_first_task),
         bytes_per_idle_tenant: rounded(held.unwrap_or_default() as f64 / names.len() as f64),
-        idle_transactions_per_s: idle_transactions
-            .map(|count| rounded(count as f64 / WATCH.as_secs_f64())),
+        own_transactions_per_s: own_transactions.map(a_second),
+        idle_transactions_per_s: idle_transactions.map(a_second),
         idle_cpu_percent: rounded(
             idle_cpu.unwrap_or_default().as_secs_f64() / WATCH.as_secs_f64() * 100.0,
         ),
-        alone_cold_p50_ms: millis(alone.cold.p50()),
-        alone_cold_p99_ms: millis(alone.cold.p99()),
-        alone_warm_p50_ms: millis(alone.warm.p50()),
-        alone_warm_p99_ms: millis(alone.warm.p99()),
-        loaded_cold_p50_ms: millis(loaded.quiet.cold.p50()),
-        loaded_cold_p99_ms: millis(loaded.quiet.cold.p99()),
-        loaded_warm_p50_ms: millis(loaded.quiet.warm.p50()),
-        loaded_warm_p99_ms: millis(loaded.quiet.warm.p99()),
-        loaded_tasks_per_s: rounded(loaded.tasks_per_s),
+        alone: Waits::of(&alone),
+        beside_flood: Waits::of(&flooded.quiet),
+        beside_flood_tasks_per_s: rounded(flooded.tasks_per_s),
+        beside_all: Waits::of(&loaded.quiet),
+        beside_all_tasks_per_s: rounded(loaded.tasks_per_s),
         most_connections,
         connections_bound: place.connections_bound(),
         resident_mb: rounded(resident as f64 / (1024.0 * 1024.0)),
     })
+}
+
+/// Creates the tenants; how many in a second.
+async fn create<P: Place>(place: &P, names: &[String]) -> Result<f64> {
+    let began = Instant::now();
+    let store = place.store()?;
+    let created = stream::iter(names).map(|name| {
+        let store = &store;
+        async move {
+            let tenant = TenantId::new(name.as_str())?;
+            anyhow::Ok(store.create(&tenant).await.map(drop)?)
+        }
+    });
+    created.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    store.close().await;
+    Ok(names.len() as f64 / began.elapsed().as_secs_f64())
+}
+
+fn a_second(count: i64) -> f64 {
+    rounded(count as f64 / WATCH.as_secs_f64())
 }
 
 fn manager<P: Place>(place: &P, board: &Board) -> Result<TenantManager<P::Store>> {

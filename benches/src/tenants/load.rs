@@ -132,9 +132,18 @@ impl<'m, S: TenantStore> Load<'m, S> {
         Ok(started.duration_since(began))
     }
 
-    /// The same, while the active tenants work and the first of them has submitted that many executions at once.
-    pub(super) async fn quiet_beside_others(&self, flood: usize) -> Result<Loaded> {
-        let Some((first, others)) = self.active.split_first() else { bail!("no tenant is active") };
+    /// The same, while one tenant works on that many executions, which it has submitted at once.
+    pub(super) async fn quiet_beside_a_flood(&self, flood: usize) -> Result<Loaded> {
+        self.quiet_beside(flood, &[]).await
+    }
+
+    /// The same, while the other active tenants work as well.
+    pub(super) async fn quiet_beside_all(&self, flood: usize) -> Result<Loaded> {
+        self.quiet_beside(flood, self.active.get(1..).unwrap_or_default()).await
+    }
+
+    async fn quiet_beside(&self, flood: usize, others: &[String]) -> Result<Loaded> {
+        let Some(first) = self.active.first() else { bail!("no tenant is active") };
         let executor = self.manager.get_executor(first).await?;
         // Their handles are not kept: they end when they end.
         let submits = (0..flood).map(|_| executor.execute_async(WORK, Context::new()));
@@ -159,7 +168,7 @@ impl<'m, S: TenantStore> Load<'m, S> {
         };
         tokio::select! {
             measured = measure => measured,
-            _ = work => {
+            _ = work, if !others.is_empty() => {
                 let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
                 Err(failed.context("an active tenant has stopped")?.into())
             }

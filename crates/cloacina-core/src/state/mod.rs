@@ -10,7 +10,7 @@
 
 mod conflicts;
 mod decide;
-#[cfg(any(test, debug_assertions))]
+#[cfg_attr(not(debug_assertions), allow(dead_code, reason = "only debug builds check them"))]
 pub(crate) mod invariants;
 mod types;
 mod writes;
