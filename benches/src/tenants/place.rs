@@ -128,8 +128,8 @@ impl Place for Database {
     async fn transactions(&self) -> Result<Option<i64>> {
         const SQL: &str =
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
-        // A session tells its counts once it has been idle for a while.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // A session that is idle tells its last counts only after ten seconds.
+        tokio::time::sleep(Duration::from_secs(11)).await;
         Ok(Some(number(&mut self.connect().await?, SQL, &self.name).await?))
     }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod execution;
+mod options;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::{
 pub(crate) use builder::Prepared;
 pub use builder::UnifiedExecutorBuilder;
 pub use execution::PipelineExecution;
+pub use options::ExecuteOptions;
 
 /// Runs workflows, durably, on one back end that holds one tenant. Cheap to clone; all clones are one executor.
 ///
@@ -50,39 +52,6 @@ impl<B> Clone for UnifiedExecutor<B> {
 impl<B> std::fmt::Debug for UnifiedExecutor<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UnifiedExecutor").field("backend", &self.handle.engine.backend).finish()
-    }
-}
-
-/// How an execution is submitted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ExecuteOptions {
-    /// A second submit with the same key returns the first execution, however that ended and whatever its input, as long
-    /// as it has not been pruned. At most 255 bytes.
-    pub idempotency_key: Option<String>,
-    /// How long it must not start, counted from the commit of the submit.
-    pub delay: Option<Duration>,
-}
-
-impl ExecuteOptions {
-    /// Starts with no key and no delay.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Makes a second submit with the same key return the first execution.
-    #[must_use]
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
-        self
-    }
-
-    /// Delays the start.
-    #[must_use]
-    pub fn delay(mut self, delay: Duration) -> Self {
-        self.delay = Some(delay);
-        self
     }
 }
 

@@ -7,6 +7,7 @@
 mod builder;
 mod caretaker;
 mod due;
+mod entry;
 mod error;
 mod manager;
 mod metrics;

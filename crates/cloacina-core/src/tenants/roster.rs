@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::caretaker::{self, News};
+use super::entry::{Entry, Place};
 use super::{Creation, Removal, TenantError, TenantMetrics, TenantStore};
 use crate::engine::{Role, Shared};
 use crate::executor::Prepared;
@@ -38,21 +39,6 @@ pub(super) struct Roster<S: TenantStore> {
     pub(super) tracker: TaskTracker,
     pub(super) stop: CancellationToken,
     begun: AtomicBool,
-}
-
-/// A tenant that is active, or about to be or not to be. Whoever starts or stops its executor holds the lock.
-struct Entry<B> {
-    place: Arc<AsyncMutex<Place<B>>>,
-    /// Since when it was seen to have nothing to do.
-    idle_since: Mutex<Option<Instant>>,
-}
-
-/// What is at an entry.
-enum Place<B> {
-    Empty,
-    Open(UnifiedExecutor<B>),
-    /// The entry has left the roster: who waited for it looks there again.
-    Left,
 }
 
 /// The lock of an entry that is on the roster.
@@ -130,10 +116,7 @@ impl<S: TenantStore> Roster<S> {
         loop {
             let place = {
                 let mut entries = self.lock();
-                let entry = entries.entry(tenant.clone()).or_insert_with(|| {
-                    let place = Arc::new(AsyncMutex::new(Place::Empty));
-                    Arc::new(Entry { place, idle_since: Mutex::new(None) })
-                });
+                let entry = entries.entry(tenant.clone()).or_insert_with(|| Arc::new(Entry::new()));
                 entry.note_idle(None);
                 Arc::clone(&entry.place)
             };
@@ -287,7 +270,8 @@ impl<S: TenantStore> Roster<S> {
         let now = Instant::now();
         let idle: Vec<TenantId> = {
             let entries = self.lock();
-            let idle = entries.iter().filter(|(_, entry)| entry.is_idle(now, &self.settings));
+            let idle =
+                entries.iter().filter(|(_, entry)| entry.is_idle(now, self.settings.idle_timeout));
             idle.map(|(tenant, _)| tenant.clone()).collect()
         };
         for tenant in idle {
@@ -386,22 +370,5 @@ impl<S: TenantStore> Roster<S> {
         self.tracker.wait().await;
         self.store.close().await;
         stopped.into_iter().collect::<Result<(), _>>().map_err(Into::into)
-    }
-}
-
-impl<B: Backend> Entry<B> {
-    fn note_idle(&self, since: Option<Instant>) -> Option<Instant> {
-        let mut idle_since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
-        *idle_since = since.map(|now| idle_since.unwrap_or(now));
-        *idle_since
-    }
-
-    /// Looks whether there is nothing to do, and reports whether that has been so for long enough.
-    fn is_idle(&self, now: Instant, settings: &Settings) -> bool {
-        let Ok(place) = self.place.try_lock() else { return false };
-        let Place::Open(executor) = &*place else { return false };
-        let rests = executor.is_only_handle() && executor.engine().rests();
-        let since = self.note_idle(rests.then_some(now));
-        since.is_some_and(|since| now.duration_since(since) >= settings.idle_timeout)
     }
 }

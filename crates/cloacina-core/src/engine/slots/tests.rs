@@ -1,3 +1,5 @@
+//! Slots and whose turn it is.
+
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
