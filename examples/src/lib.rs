@@ -2,6 +2,7 @@
 
 mod database;
 pub mod fleet;
+pub mod tenancy;
 pub mod wf;
 
 pub use database::{Database, DatabaseError};

@@ -10,7 +10,9 @@ mod gantt;
 mod instances;
 #[cfg(unix)]
 mod postgres;
+mod program;
 mod runs;
+mod tenancy;
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! The examples on a real PostgreSQL server.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use cloacina_core::{PipelineStatus, TaskResult};
 use cloacina_examples::Database;
@@ -9,6 +8,7 @@ use cloacina_examples::wf::{Ended, bakery};
 use cloacina_postgres::UnifiedExecutor;
 use cloacina_testing::postgres::{schema_name, server};
 
+use crate::program::{example, run};
 use crate::runs::{assert_order, leave_unfinished};
 use crate::{execute, settings, settings_on};
 
@@ -49,22 +49,6 @@ async fn resume_finishes_what_was_shut_down() {
     assert_eq!(ended.executed_this_run, instance.tasks.len());
     let again = execute(&instance, &settings_on(database(&schema), true)).await;
     assert_eq!((again.result.execution_id, again.executed_this_run), (begun, 0));
-}
-
-/// An example, built beside this test.
-fn example(name: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let path: PathBuf = profile.join("examples").join(name);
-    assert!(path.exists(), "{} is missing: build it by `cargo build --examples`", path.display());
-    Command::new(path)
-}
-
-fn run(command: &mut Command) -> (String, Output) {
-    let output = command.output().unwrap();
-    let (said, errors) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (format!("{said}{errors}"), output)
 }
 
 fn multi_worker(schema: &str, arguments: &[&str]) -> (String, Output) {
