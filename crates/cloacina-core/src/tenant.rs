@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest name of a tenant, in bytes.
 const MAX_LEN: usize = 48;
 
@@ -26,7 +28,8 @@ const RESERVED: [&str; 6] = ["public", "information_schema", "con", "prn", "aux"
 ///     "tenant name \"../acme\" is refused: it must begin with a letter from a to z"
 /// );
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Arc<str>", into = "Arc<str>")]
 pub struct TenantId(Arc<str>);
 
 /// The text is not the name of a tenant.
@@ -76,6 +79,20 @@ fn broken_rule(name: &str) -> Option<&'static str> {
         Some("the name is reserved")
     } else {
         None
+    }
+}
+
+impl TryFrom<Arc<str>> for TenantId {
+    type Error = TenantIdError;
+
+    fn try_from(name: Arc<str>) -> Result<Self, TenantIdError> {
+        Self::new(name)
+    }
+}
+
+impl From<TenantId> for Arc<str> {
+    fn from(tenant: TenantId) -> Self {
+        tenant.0
     }
 }
 

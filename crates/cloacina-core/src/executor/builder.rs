@@ -239,7 +239,6 @@ impl<B: Connect> UnifiedExecutorBuilder<B> {
     /// A setting that is missing or not allowed, a workflow that is not well formed, a store that may not be used or does
     /// not answer.
     pub async fn build(self) -> Result<UnifiedExecutor<B>, ExecutorError> {
-        self.config.validate()?;
         let Some(url) = self.url.clone() else {
             return Err(ExecutorError::Config(ConfigError {
                 field: "database_url",
@@ -250,8 +249,11 @@ impl<B: Connect> UnifiedExecutorBuilder<B> {
         let mut options = ConnectOptions::new(url);
         options.schema.clone_from(&self.schema);
         options.pool_size = self.config.db_pool_size;
+        let tenant = self.tenant.clone();
+        // Nothing is made in a store for a program that cannot work on it.
+        let prepared = self.prepare()?;
         let backend = B::connect(options).await?;
-        self.build_on(backend).await
+        prepared.start(backend, tenant, None, NonZeroU32::MIN).await
     }
 }
 

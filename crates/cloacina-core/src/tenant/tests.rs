@@ -36,3 +36,11 @@ fn names_that_others_use_are_refused() {
         refused(name, "the name is reserved");
     }
 }
+
+#[test]
+fn names_are_checked_when_they_are_read() {
+    let acme: TenantId = serde_json::from_str("\"acme\"").unwrap();
+    assert_eq!(serde_json::to_string(&acme).unwrap(), "\"acme\"");
+    let error = serde_json::from_str::<TenantId>("\"../acme\"").unwrap_err().to_string();
+    assert!(error.contains("must begin with a letter"), "{error}");
+}

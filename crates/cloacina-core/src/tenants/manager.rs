@@ -7,7 +7,7 @@ use super::roster::Roster;
 use super::{
     Creation, OpenTenants, Removal, TenantError, TenantManagerBuilder, TenantMetrics, TenantStore,
 };
-use crate::{Context, PipelineResult, TenantId, UnifiedExecutor};
+use crate::{Context, ExecutorError, PipelineResult, TenantId, UnifiedExecutor};
 
 /// Runs the workflows of many tenants in one process. Cheap to clone; all clones are one manager.
 ///
@@ -106,7 +106,13 @@ impl<S: TenantStore> TenantManager<S> {
         input: Context,
     ) -> Result<PipelineResult, TenantError> {
         let executor = self.get_executor(tenant).await?;
-        Ok(executor.execute(workflow, input).await?)
+        match executor.execute(workflow, input).await {
+            // Not everything stops, so it is this tenant that is being removed.
+            Err(ExecutorError::ShuttingDown) if self.roster().ready().is_ok() => {
+                Err(TenantError::UnknownTenant(TenantId::new(tenant)?))
+            }
+            executed => Ok(executed?),
+        }
     }
 
     /// Counts what a tenant has done and does, in one query of its store. Starts no executor.

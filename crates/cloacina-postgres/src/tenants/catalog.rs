@@ -36,19 +36,25 @@ const BEGIN: &str = "\
 pub(super) struct Found {
     pub(super) tenant: TenantId,
     pub(super) schema: SchemaName,
-    /// As whom to work there: nobody else, if the login itself is to. In truth one at most.
-    roles: Vec<String>,
+    /// The roles for which it was made, in truth one at most, and whether this login may become each.
+    roles: Vec<(String, bool)>,
 }
 
 impl Found {
-    /// As whom to work there.
+    /// As whom to work there: nobody else, if it was made for no role. Then the login itself has to have the rights.
+    ///
+    /// A schema that was made for a role is never worked on as its owner: nothing would keep that tenant apart then.
     pub(super) fn role(&self) -> Result<Option<RoleName>, BackendError> {
+        let schema = self.schema.as_str();
         match self.roles.as_slice() {
             [] => Ok(None),
-            [role] => Ok(Some(RoleName::new(role.clone()))),
-            [one, other, ..] => Err(refused(format!(
-                "schema `{}` may be used by `{one}` and by `{other}`: a tenant has one role",
-                self.schema.as_str(),
+            [(role, true)] => Ok(Some(RoleName::new(role.clone()))),
+            [(role, false)] => Err(refused(format!(
+                "schema `{schema}` is for role `{role}`, which this login may not become: use the runtime role that \
+                 `DatabaseAdmin` was given, or grant it `{role}`"
+            ))),
+            [(one, _), (other, _), ..] => Err(refused(format!(
+                "schema `{schema}` may be written by `{one}` and by `{other}`: a tenant has one role"
             ))),
         }
     }
@@ -69,7 +75,10 @@ pub(super) async fn find(
         let (Ok(schema), Ok(tenant)) = (SchemaName::tenant(&name), TenantId::new(name)) else {
             continue;
         };
-        found.push(Found { tenant, schema, roles: row.try_get("roles").during(what)? });
+        let roles: Option<Vec<String>> = row.try_get("roles").during(what)?;
+        let reachable: Option<Vec<bool>> = row.try_get("reachable").during(what)?;
+        let roles = roles.into_iter().flatten().zip(reachable.into_iter().flatten()).collect();
+        found.push(Found { tenant, schema, roles });
     }
     Ok(found)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloacina_core::{
-    Context, PipelineStatus, Removal, Task, TaskError, TenantError, TenantId, TenantStore as _,
-    Workflow,
+    Backend as _, Context, PipelineStatus, Removal, Task, TaskError, TenantError, TenantId,
+    TenantStore as _, Workflow,
 };
 use cloacina_postgres::{
     PostgresBackend, PostgresOptions, PostgresTenants, TenantManager, UnifiedExecutor,
@@ -320,3 +320,39 @@ async fn a_tenant_that_locks_its_own_tables_does_not_keep_the_connections_from_o
 
 /// Short, so that the test is.
 const LEASE: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_for_a_role_is_not_worked_on_as_its_owner() {
+    let harness = DatabaseHarness::start().await;
+    let name = &harness.database;
+    let (owner, role, reader) =
+        (format!("{name}_owner"), format!("{name}_role"), format!("{name}_reader"));
+    let mut connection = raw_to(&harness.url()).await;
+    let roles = format!(
+        "CREATE ROLE {owner} LOGIN PASSWORD 'o'; GRANT CREATE ON DATABASE {name} TO {owner}; \
+         CREATE ROLE {role}; CREATE ROLE {reader}"
+    );
+    run(&mut connection, &roles).await;
+    let store = PostgresTenants::new(&url_of(name, &owner, "o"));
+    let acme = tenant("acme");
+    store.create(&acme).await.unwrap();
+    // Who may only look is no tenant.
+    let look = format!(
+        "GRANT USAGE ON SCHEMA acme TO {reader}; GRANT SELECT ON ALL TABLES IN SCHEMA acme TO {reader}"
+    );
+    run(&mut connection, &look).await;
+    store.open(&acme).await.unwrap().close().await;
+    let write = format!(
+        "GRANT USAGE ON SCHEMA acme TO {role}; GRANT INSERT ON ALL TABLES IN SCHEMA acme TO {role}"
+    );
+    run(&mut connection, &write).await;
+    let error = store.open(&acme).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("schema `acme` is for role `{role}`")), "{error}");
+    run(&mut connection, &format!("GRANT {role} TO {owner}")).await;
+    run(&mut connection, &format!("GRANT ALL ON ALL TABLES IN SCHEMA acme TO {role}")).await;
+    store.open(&acme).await.unwrap().close().await;
+    store.close().await;
+    connection.close().await.unwrap();
+    harness.finish().await;
+    run(&mut raw().await, &format!("DROP ROLE {owner}, {role}, {reader}")).await;
+}
