@@ -11,6 +11,7 @@ mod entry;
 mod error;
 mod manager;
 mod metrics;
+mod rest;
 mod roster;
 mod store;
 

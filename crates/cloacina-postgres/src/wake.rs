@@ -10,7 +10,7 @@ mod keeper;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloacina_core::{BackendError, WorkerId};
@@ -42,6 +42,8 @@ pub(crate) struct Session(Option<Own>);
 struct Own {
     orders: mpsc::UnboundedSender<Order>,
     next_seat: AtomicU64,
+    /// Whether what others tell is heard.
+    connected: Arc<AtomicBool>,
     tracker: TaskTracker,
     stop: CancellationToken,
     pool: Arc<Pool>,
@@ -78,8 +80,14 @@ impl Session {
     pub(crate) fn open(pool: Pool) -> Arc<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (stop, tracker, pool) = (CancellationToken::new(), TaskTracker::new(), Arc::new(pool));
-        let places = BTreeMap::new();
-        let keeper = Keeper { pool: Arc::clone(&pool), inbox, places, all: None };
+        let (places, connected) = (BTreeMap::new(), Arc::new(AtomicBool::new(false)));
+        let keeper = Keeper {
+            pool: Arc::clone(&pool),
+            inbox,
+            places,
+            all: None,
+            connected: Arc::clone(&connected),
+        };
         let stopped = stop.clone();
         tracker.spawn(async move {
             tokio::select! {
@@ -87,7 +95,14 @@ impl Session {
                 () = stopped.cancelled() => {}
             }
         });
-        Arc::new(Self(Some(Own { orders, next_seat: AtomicU64::new(0), tracker, stop, pool })))
+        Arc::new(Self(Some(Own {
+            orders,
+            next_seat: AtomicU64::new(0),
+            connected,
+            tracker,
+            stop,
+            pool,
+        })))
     }
 
     /// Makes do without: others are looked for at intervals, and leases tell who is dead.
@@ -179,9 +194,11 @@ impl Seat {
         self.session.order(Order::LetGo(self.id, key));
     }
 
-    /// Waits until somebody tells that something has changed, but not longer than that.
+    /// Waits until somebody tells that something has changed; while nobody can tell, not longer than that.
     pub(crate) async fn changed(&self, poll: Duration) {
         match &self.session.0 {
+            // Whoever changes something tells, and a loss of the session ends the wait: nothing is to be polled for.
+            Some(own) if own.connected.load(Ordering::Acquire) => self.changed.notified().await,
             Some(_) => drop(tokio::time::timeout(poll, self.changed.notified()).await),
             None => tokio::time::sleep(poll).await,
         }

@@ -65,12 +65,19 @@ impl Attempt {
             () = self.halt.cancelled() => return self.report_not_started(),
             slot = engine.lane.acquire() => slot,
         };
-        let (exclusive, _shared) = self.find_company().await;
+        let (exclusive, _shared) = tokio::select! {
+            biased;
+            () = self.halt.cancelled() => return self.report_not_started(),
+            company = self.find_company() => company,
+        };
         let company = match (&exclusive, self.on_record) {
             (None, Some(_)) => Some(Company::Shared),
             (_, on_record) => on_record,
         };
-        if self.is_called_off() || !self.record_start(company).await || self.is_called_off() {
+        // A store that does not take the record must not keep everybody else from running.
+        let patience = self.engine.config.lease_ttl;
+        let recorded = tokio::time::timeout(patience, self.record_start(company));
+        if self.is_called_off() || recorded.await != Ok(true) || self.is_called_off() {
             return self.report_not_started();
         }
         let started = Instant::now();

@@ -57,6 +57,11 @@ pub(super) struct Committer {
 }
 
 impl Committer {
+    /// Reports whether nobody commits any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.items.is_closed()
+    }
+
     /// Makes a committer and the future that does its work until every handle is gone or `kill` is cancelled.
     pub(super) fn new(
         backend: Arc<dyn Backend>,

@@ -177,6 +177,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         let end = self.drive().await;
         self.stop_attempts();
+        self.exclusive = None;
         // Whoever asks from now on is not kept waiting.
         self.mailbox.close();
         while self.mailbox.try_recv().is_ok() {}
@@ -185,8 +186,11 @@ impl Driver {
             let wait = self.engine.config.lease_ttl;
             let _ = tokio::time::timeout(wait, self.engine.kill.cancelled()).await;
         }
-        if let End::Release | End::Refused = end {
-            self.release().await;
+        match end {
+            End::Release => self.release(self.due_in()).await,
+            // Part of it is to be done again.
+            End::Refused => self.release(None).await,
+            End::Ended(_) | End::Overtaken(_) | End::Gone => {}
         }
         self.note_parting(&end);
         let engine = Arc::clone(&self.engine);
@@ -261,6 +265,11 @@ impl Driver {
                     return None;
                 }
                 self.exclusive = exclusive;
+                if self.exclusive.is_some() {
+                    // A store that does not take its end must not keep everybody else from running.
+                    let at = Instant::now() + self.engine.config.lease_ttl;
+                    self.timers.add(at, Timer::LetOthersRun);
+                }
                 let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result });
                 self.let_others_run();
                 end
@@ -288,6 +297,10 @@ impl Driver {
                 self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
             }
             Timer::Watch { ordinal, serial } => self.watch(ordinal, serial),
+            Timer::LetOthersRun => {
+                self.exclusive = None;
+                None
+            }
         }
     }
 
@@ -323,9 +336,9 @@ impl Driver {
     }
 
     /// Gives the execution back. Until that is done it counts as held: nobody else would know of it.
-    async fn release(&self) {
+    async fn release(&self, due_in: Option<Duration>) {
         let (execution, worker, epoch) = (self.id, self.worker, self.epoch);
-        let release = Release { execution, worker, epoch, due_in: self.due_in() };
+        let release = Release { execution, worker, epoch, due_in };
         // With those of others: a worker may give back hundreds at once.
         while let Ok(Err(error)) = self.engine.committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");

@@ -73,6 +73,8 @@ pub(crate) struct Engine {
     /// There may be executions that nobody owns.
     unowned: AtomicBool,
     claim_wake: Notify,
+    /// A claim is under way.
+    claiming: AtomicBool,
     /// A claim seemed to fail and may have happened.
     unsure: AtomicBool,
     /// When the store last took a heartbeat without delay.
@@ -144,6 +146,7 @@ impl Engine {
             peers: std::sync::atomic::AtomicU32::new(0),
             unowned: AtomicBool::new(true),
             claim_wake: Notify::new(),
+            claiming: AtomicBool::new(false),
             unsure: AtomicBool::new(false),
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
@@ -180,9 +183,23 @@ impl Engine {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports whether nothing is under way: all that is held waits for its time.
+    /// Reports whether nothing is under way and nothing is about to be: all that is held waits for its time, and nobody looks for
+    /// more.
     pub(crate) fn rests(&self) -> bool {
-        self.held.load() == 0
+        // In the order in which a claim takes its course, so that none slips through.
+        let looks = self.role == Role::Worker
+            && (self.unowned.load(Ordering::SeqCst) || self.claiming.load(Ordering::SeqCst));
+        !looks && self.held.load() == 0
+    }
+
+    /// Reports whether it takes up work, or at least submits: it was not shut down, and its runtime lives.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.stop.is_cancelled() && !self.committer.is_gone()
+    }
+
+    /// Gives back the executions that only wait for their time.
+    pub(crate) fn give_back_what_waits(&self) {
+        self.held.hand_over(usize::MAX);
     }
 
     /// Tells how many executions are held, waiting ones included.

@@ -98,10 +98,17 @@ pub(super) async fn claim(engine: Arc<Engine>) {
             }
             () = engine.stop.cancelled() => return,
         }
-        if engine.room() == 0 || !engine.unowned.swap(false, Ordering::Relaxed) {
+        if engine.room() == 0 {
             continue;
         }
-        match engine.claim_once().await {
+        engine.claiming.store(true, Ordering::SeqCst);
+        let claimed = match engine.unowned.swap(false, Ordering::SeqCst) {
+            true => Some(engine.claim_once().await),
+            false => None,
+        };
+        engine.claiming.store(false, Ordering::SeqCst);
+        let Some(claimed) = claimed else { continue };
+        match claimed {
             Ok(due_in) => next_due = due_in.map(|wait| Instant::now() + wait),
             Err(error) => {
                 tracing::warn!(%error, "looking for work failed");

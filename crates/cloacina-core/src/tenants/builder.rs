@@ -13,6 +13,9 @@ use crate::{ConfigError, ExecutorError, TenantId, UnifiedExecutorBuilder};
 /// How long an executor has nothing to do before it is stopped, if nothing else is said.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How many tenants can have all the slots that one may have, if nothing else is said.
+const SEVERAL: usize = 4;
+
 /// How often all tenants are looked through, if nothing else is said.
 const SWEEP: Duration = Duration::from_secs(300);
 
@@ -53,7 +56,8 @@ impl<S: TenantStore> TenantManagerBuilder<S> {
         self
     }
 
-    /// Sets how many task bodies run at once in this process, for all tenants together. Default: as many as for one tenant.
+    /// Sets how many task bodies run at once in this process, for all tenants together. Default: four times as many
+    /// as for one tenant, so that a single one never has them all.
     pub fn max_concurrent_tasks(mut self, count: usize) -> Self {
         self.max_concurrent_tasks = Some(count);
         self
@@ -111,7 +115,7 @@ impl<S: TenantStore> TenantManagerBuilder<S> {
     fn build_with(self, prepared: Option<Prepared<S::Backend>>) -> TenantManager<S> {
         let Self { store, max_concurrent_tasks, weights, idle_timeout, sweep_interval, .. } = self;
         let config = prepared.as_ref().map(|one| one.config.clone()).unwrap_or_default();
-        let slots = max_concurrent_tasks.unwrap_or(config.max_concurrent_tasks);
+        let slots = max_concurrent_tasks.unwrap_or(config.max_concurrent_tasks * SEVERAL);
         let shared = Shared::new(slots, config.max_held_executions);
         let poll_interval = config.poll_interval;
         let settings = Settings { weights, idle_timeout, sweep_interval, poll_interval };

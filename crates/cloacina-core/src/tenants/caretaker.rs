@@ -1,6 +1,7 @@
 //! Finds the tenants that have work and sees to it that their executors run; stops those that have none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::due::DueTimes;
-use super::roster::Roster;
+use super::entry::Standing;
+use super::roster::{Roster, Settings};
 use super::{Changes, TenantError, TenantStore, TenantWork};
 use crate::TenantId;
 use crate::engine::Role;
@@ -27,6 +29,8 @@ pub(super) struct News {
     hinted: Notify,
     due: Mutex<DueTimes>,
     due_changed: Notify,
+    /// Tenants whose executor has stopped and of which nothing was heard since; how often it left work that it could not do.
+    rested: Mutex<HashMap<TenantId, u32>>,
     starts: Arc<Semaphore>,
 }
 
@@ -48,6 +52,7 @@ impl Default for News {
             hinted: Notify::new(),
             due: Mutex::default(),
             due_changed: Notify::new(),
+            rested: Mutex::default(),
             starts: Arc::new(Semaphore::new(STARTS)),
         }
     }
@@ -68,6 +73,29 @@ impl News {
         self.hinted.notify_one();
     }
 
+    /// Looks again at what was heard of tenants that were changing.
+    pub(super) fn nudge(&self) {
+        self.hinted.notify_one();
+    }
+
+    /// Notes that a tenant's executor is about to stop.
+    pub(super) fn note_rest(&self, tenant: &TenantId) {
+        self.rested().entry(tenant.clone()).or_insert(0);
+    }
+
+    /// Tells how long to let a tenant rest whose executor has just stopped and left work that is due: nothing if there is news.
+    fn rest_more(&self, tenant: &TenantId, settings: &Settings) -> Option<Duration> {
+        let mut rested = self.rested();
+        let times = rested.get_mut(tenant)?;
+        *times += 1;
+        let wait = settings.idle_timeout.saturating_mul(1 << (*times).min(16));
+        Some(wait.min(settings.sweep_interval))
+    }
+
+    fn rested(&self) -> MutexGuard<'_, HashMap<TenantId, u32>> {
+        self.rested.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn hint_anywhere(&self) {
         self.hints().anywhere = Some(Anywhere);
         self.hinted.notify_one();
@@ -76,6 +104,7 @@ impl News {
     /// Forgets what was to come in a tenant that is gone.
     pub(super) fn forget(&self, tenant: &TenantId) {
         self.due().forget(tenant);
+        self.rested().remove(tenant);
     }
 
     fn note_due(&self, tenant: TenantId, wait: Duration) {
@@ -103,8 +132,12 @@ async fn listen<S: TenantStore>(roster: Arc<Roster<S>>) {
         tokio::select! {
             changes = roster.store.changed(roster.settings.poll_interval) => match changes {
                 Changes::In(tenants) => {
-                    let resting = tenants.into_iter().filter(|tenant| !roster.is_active(tenant));
-                    roster.news.hint(resting);
+                    let mut rested = roster.news.rested();
+                    for tenant in &tenants {
+                        rested.remove(tenant);
+                    }
+                    drop(rested);
+                    roster.news.hint(tenants);
                 }
                 Changes::Anywhere => roster.news.hint_anywhere(),
             },
@@ -124,8 +157,13 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
             () = roster.stop.cancelled() => return,
         }
         let Hints { tenants, anywhere } = std::mem::take(&mut *news.hints());
-        let tenants: Vec<_> =
-            tenants.into_iter().filter(|tenant| !roster.is_active(tenant)).collect();
+        let (resting, changing): (Vec<_>, Vec<_>) = tenants
+            .into_iter()
+            .filter(|tenant| roster.standing(tenant) != Standing::Running)
+            .partition(|tenant| roster.standing(tenant) == Standing::Resting);
+        // Whoever changes them nudges.
+        news.hints().tenants.extend(changing);
+        let tenants = resting;
         let found = match anywhere {
             Some(Anywhere) => {
                 sweep = Instant::now() + settings.sweep_interval;
@@ -154,28 +192,45 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
 /// Sees to work that was found.
 fn attend<S: TenantStore>(roster: &Arc<Roster<S>>, work: TenantWork) {
     let TenantWork { tenant, owned, next_due } = work;
-    match next_due {
-        _ if roster.is_active(&tenant) => {}
-        Some(wait) if !owned && !wait.is_zero() => roster.news.note_due(tenant, wait),
-        _ => {
+    let wait = next_due.filter(|_| !owned).unwrap_or_default();
+    let wait = if wait.is_zero() && !owned {
+        // What its executor left it could not do: it is of a workflow that is not known here, or of another version.
+        roster.news.rest_more(&tenant, &roster.settings).unwrap_or_default()
+    } else {
+        wait
+    };
+    match roster.standing(&tenant) {
+        Standing::Running => {}
+        Standing::Changing => drop(roster.news.hints().tenants.insert(tenant)),
+        Standing::Resting if wait.is_zero() => {
             roster.tracker.spawn(start(Arc::clone(roster), tenant));
         }
+        Standing::Resting => roster.news.note_due(tenant, wait),
     }
 }
 
 /// Starts the executor of a tenant that nobody asked for.
 async fn start<S: TenantStore>(roster: Arc<Roster<S>>, tenant: TenantId) {
     let starts = Arc::clone(&roster.news.starts);
-    let _permit = tokio::select! {
+    let permit = tokio::select! {
         permit = starts.acquire_owned() => permit,
         () = roster.stop.cancelled() => return,
     };
-    match roster.executor(&tenant).await {
+    let mut started = pin!(roster.executor(&tenant));
+    // One that hangs must not keep the others from starting.
+    let started = match tokio::time::timeout(RETRY, started.as_mut()).await {
+        Ok(started) => started,
+        Err(_) => {
+            drop(permit);
+            started.await
+        }
+    };
+    match started {
         Ok(_) | Err(TenantError::ShuttingDown | TenantError::UnknownTenant(_)) => {}
         Err(error) => {
             tracing::warn!(%tenant, %error, "the executor of a tenant with work could not be started");
             if error.is_transient() {
-                roster.news.note_due(tenant, RETRY);
+                roster.news.note_due(tenant.clone(), RETRY);
             }
         }
     }
@@ -199,7 +254,7 @@ async fn wake<S: TenantStore>(roster: Arc<Roster<S>>) {
         }
         loop {
             let Some(tenant) = news.due().take(Instant::now()) else { break };
-            if !roster.is_active(&tenant) {
+            if roster.standing(&tenant) != Standing::Running {
                 roster.tracker.spawn(start(Arc::clone(&roster), tenant));
             }
         }

@@ -23,7 +23,34 @@ pub(super) enum Place<B> {
     Left,
 }
 
+/// Whether a tenant's executor runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It does, and hears of work by itself.
+    Running,
+    /// It is being started or stopped, or the tenant created or removed.
+    Changing,
+    /// It does not.
+    Resting,
+}
+
 impl<B: Backend> Entry<B> {
+    pub(super) fn standing(&self) -> Standing {
+        match self.place.try_lock().as_deref() {
+            Ok(Place::Open(executor)) if executor.engine().is_running() => Standing::Running,
+            Ok(_) => Standing::Resting,
+            Err(_) => Standing::Changing,
+        }
+    }
+
+    /// Returns the executor, if it runs and nobody is about to stop it.
+    pub(super) fn executor(&self) -> Option<UnifiedExecutor<B>> {
+        match &*self.place.try_lock().ok()? {
+            Place::Open(executor) if executor.engine().is_running() => Some(executor.clone()),
+            _ => None,
+        }
+    }
+
     /// Makes one at which there is nothing.
     pub(super) fn new() -> Self {
         Self { place: Arc::new(AsyncMutex::new(Place::Empty)), idle_since: Mutex::new(None) }

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use tokio::time::Instant;
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::caretaker::{self, News};
-use super::entry::{Entry, Place};
+use super::entry::{Entry, Place, Standing};
 use super::{Creation, Removal, TenantError, TenantMetrics, TenantStore};
 use crate::engine::{Role, Shared};
 use crate::executor::Prepared;
@@ -64,7 +64,7 @@ impl<S: TenantStore> Roster<S> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<Entry<S::Backend>>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<Entry<S::Backend>>>> {
         // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,8 +101,9 @@ impl<S: TenantStore> Roster<S> {
         }
     }
 
-    pub(super) fn is_active(&self, tenant: &TenantId) -> bool {
-        self.lock().contains_key(tenant)
+    /// Tells whether the executor of a tenant runs.
+    pub(super) fn standing(&self, tenant: &TenantId) -> Standing {
+        self.lock().get(tenant).map_or(Standing::Resting, |entry| entry.standing())
     }
 
     pub(super) fn active(&self) -> Vec<TenantId> {
@@ -112,7 +113,7 @@ impl<S: TenantStore> Roster<S> {
     }
 
     /// Takes the lock of a tenant's entry, which is put on the roster if it is not there.
-    async fn enter(&self, tenant: &TenantId) -> Guard<S::Backend> {
+    pub(super) async fn enter(&self, tenant: &TenantId) -> Guard<S::Backend> {
         loop {
             let place = {
                 let mut entries = self.lock();
@@ -128,18 +129,27 @@ impl<S: TenantStore> Roster<S> {
     }
 
     /// Takes a tenant off the roster.
-    fn leave(&self, tenant: &TenantId, mut guard: Guard<S::Backend>) {
+    pub(super) fn leave(&self, tenant: &TenantId, mut guard: Guard<S::Backend>) {
         // In this order: who finds the entry gone makes a new one, and who has found it waits for the lock and sees that it left.
         self.lock().remove(tenant);
         *guard = Place::Left;
+        drop(guard);
+        // What was heard of it meanwhile waits.
+        self.news.nudge();
     }
 
     /// Runs something to its end even if the caller goes away.
-    async fn finish<T: Send + 'static>(
+    pub(super) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, TenantError>> + Send + 'static,
     ) -> Result<T, TenantError> {
-        self.tracker.spawn(work).await.unwrap_or(Err(TenantError::ShuttingDown))
+        match self.tracker.spawn(work).await {
+            Ok(finished) => finished,
+            Err(failure) => match failure.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(TenantError::ShuttingDown),
+            },
+        }
     }
 
     /// Returns the executor of a tenant, started if there is none.
@@ -160,10 +170,7 @@ impl<S: TenantStore> Roster<S> {
         let entries = self.lock();
         let entry = entries.get(tenant)?;
         entry.note_idle(None);
-        match &*entry.place.try_lock().ok()? {
-            Place::Open(executor) => Some(executor.clone()),
-            Place::Empty | Place::Left => None,
-        }
+        entry.executor()
     }
 
     async fn start(
@@ -172,7 +179,12 @@ impl<S: TenantStore> Roster<S> {
     ) -> Result<UnifiedExecutor<S::Backend>, TenantError> {
         let mut guard = self.enter(&tenant).await;
         if let Place::Open(executor) = &*guard {
-            return Ok(executor.clone());
+            if executor.engine().is_running() {
+                return Ok(executor.clone());
+            }
+            // Somebody who holds it has shut it down, or its runtime has ended.
+            let _ = executor.shutdown().await;
+            *guard = Place::Empty;
         }
         match self.open(&tenant).await {
             Ok(executor) if !self.stop.is_cancelled() => {
@@ -235,11 +247,10 @@ impl<S: TenantStore> Roster<S> {
                 tracing::warn!(%tenant, %error, "stopping the executor of a tenant failed");
             }
             let removed = this.store.remove(&tenant).await;
-            if removed.is_ok() {
-                this.news.forget(&tenant);
-            } else {
+            match removed {
+                Ok(_) => this.news.forget(&tenant),
                 // What it was stopped for did not happen, so its work goes on.
-                this.news.hint([tenant.clone()]);
+                Err(_) => this.news.hint([tenant.clone()]),
             }
             this.leave(&tenant, guard);
             removed
@@ -252,8 +263,12 @@ impl<S: TenantStore> Roster<S> {
         tenant: &TenantId,
     ) -> Result<TenantMetrics, TenantError> {
         self.ready()?;
-        if let Some(executor) = self.running(tenant) {
-            return Ok(executor.engine().backend.counts().await?.into());
+        // Being looked at is no work: it may be stopped all the same.
+        let running = self.lock().get(tenant).and_then(|entry| entry.executor());
+        if let Some(backend) = running.map(|executor| Arc::clone(&executor.engine().backend))
+            && let Ok(counts) = backend.counts().await
+        {
+            return Ok(counts.into());
         }
         let (this, tenant) = (Arc::clone(self), tenant.clone());
         let read = async move {
@@ -263,92 +278,6 @@ impl<S: TenantStore> Roster<S> {
             Ok(counts?.into())
         };
         self.finish(read).await
-    }
-
-    /// Stops the executors that have had nothing to do for a while.
-    pub(super) async fn stop_idle(self: &Arc<Self>) {
-        let now = Instant::now();
-        let idle: Vec<TenantId> = {
-            let entries = self.lock();
-            let idle =
-                entries.iter().filter(|(_, entry)| entry.is_idle(now, self.settings.idle_timeout));
-            idle.map(|(tenant, _)| tenant.clone()).collect()
-        };
-        for tenant in idle {
-            let (this, tenant) = (Arc::clone(self), tenant);
-            let stopped = self.finish(async move {
-                this.stop_one(&tenant).await;
-                Ok(())
-            });
-            // Nothing that it does fails.
-            let _ = stopped.await;
-        }
-    }
-
-    async fn stop_one(&self, tenant: &TenantId) {
-        let place = self.lock().get(tenant).map(|entry| Arc::clone(&entry.place));
-        let Some(Ok(guard)) = place.map(AsyncMutex::try_lock_owned) else { return };
-        let Place::Open(executor) = &*guard else { return };
-        if !executor.is_only_handle()
-            || !executor.engine().rests()
-            || self.is_needed(tenant, executor).await
-        {
-            return;
-        }
-        if let Err(error) = executor.shutdown().await {
-            tracing::warn!(%tenant, %error, "stopping the executor of a tenant failed");
-        }
-        self.leave(tenant, guard);
-        // When what it gave back falls due, or at once should something have come meanwhile.
-        self.news.hint([tenant.clone()]);
-        tracing::debug!(%tenant, "the executor of a tenant at rest has stopped");
-    }
-
-    /// Stops the executors of tenants that somebody else has removed. Asks about those only that get no sign of life through.
-    pub(super) async fn stop_vanished(self: &Arc<Self>) {
-        let troubled = |entry: &Entry<S::Backend>| match entry.place.try_lock().as_deref() {
-            Ok(Place::Open(executor)) => !executor.engine().is_calm(),
-            _ => false,
-        };
-        let troubled: Vec<TenantId> = {
-            let entries = self.lock();
-            let troubled = entries.iter().filter(|(_, entry)| troubled(entry));
-            troubled.map(|(tenant, _)| tenant.clone()).collect()
-        };
-        for tenant in troubled {
-            if !matches!(self.store.exists(&tenant).await, Ok(false)) {
-                continue;
-            }
-            tracing::info!(%tenant, "a tenant was removed elsewhere, its executor stops");
-            let this = Arc::clone(self);
-            let stopped = self.finish(async move {
-                let mut guard = this.enter(&tenant).await;
-                if let Place::Open(executor) = std::mem::replace(&mut *guard, Place::Empty) {
-                    executor.engine().abandon();
-                    executor.engine().backend.close().await;
-                }
-                this.news.forget(&tenant);
-                this.leave(&tenant, guard);
-                Ok(())
-            });
-            // Nothing that it does fails.
-            let _ = stopped.await;
-        }
-    }
-
-    /// Reports whether an executor has to stay because others own work of its tenant: should they die, it takes over.
-    async fn is_needed(&self, tenant: &TenantId, executor: &UnifiedExecutor<S::Backend>) -> bool {
-        let engine = executor.engine();
-        if !engine.has_peers() {
-            return false;
-        }
-        if engine.held_executions() > 0 {
-            return true;
-        }
-        match self.store.work(Some(std::slice::from_ref(tenant))).await {
-            Ok(work) => work.iter().any(|work| work.owned),
-            Err(_) => true,
-        }
     }
 
     pub(super) async fn shutdown(self: &Arc<Self>) -> Result<(), TenantError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloacina_core::{BackendError, WorkerId};
@@ -31,6 +32,7 @@ pub(super) struct Keeper {
     pub(super) inbox: mpsc::UnboundedReceiver<Order>,
     pub(super) places: BTreeMap<u64, Place>,
     pub(super) all: Option<Arc<Heard>>,
+    pub(super) connected: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -40,14 +42,18 @@ impl Keeper {
             match self.connect().await {
                 Ok(listener) => {
                     wait = FIRST_WAIT;
+                    self.connected.store(true, Ordering::Release);
                     // Whatever happened meanwhile went unheard.
-                    self.places.values().for_each(|place| place.changed.notify_one());
+                    self.tell_all();
                     if let Some(all) = &self.all {
                         all.note_anywhere();
                     }
                     if let Err(error) = self.serve(listener).await {
                         tracing::warn!(%error, "the session for news was lost");
                     }
+                    self.connected.store(false, Ordering::Release);
+                    // Who waits to be told has to look for itself now.
+                    self.tell_all();
                     self.unprove().await;
                 }
                 Err(BackendError::Closed) => return,
@@ -56,6 +62,10 @@ impl Keeper {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
+    }
+
+    fn tell_all(&self) {
+        self.places.values().for_each(|place| place.changed.notify_one());
     }
 
     /// Opens a session and takes the locks.

@@ -12,6 +12,8 @@ pub(super) enum Timer {
     RetryDue { ordinal: u32 },
     /// An attempt has been running for a while.
     Watch { ordinal: u32, serial: u64 },
+    /// An attempt that ran alone has ended long ago, and its end is not committed.
+    LetOthersRun,
     /// The execution has taken longer than it may.
     Deadline,
 }
@@ -33,8 +35,9 @@ impl Timers {
 
     /// Returns when something falls due, whether a body runs or not.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let due =
-            self.heap.iter().filter(|Reverse((_, timer))| !matches!(timer, Timer::Watch { .. }));
+        let due = self.heap.iter().filter(|Reverse((_, timer))| {
+            matches!(timer, Timer::RetryDue { .. } | Timer::Deadline)
+        });
         due.map(|Reverse((at, _))| *at).min()
     }
 
