@@ -141,7 +141,8 @@ async fn drop_all(
     let values = names.values();
     if standing.schema_exists {
         wait_for_locks(connection, admin.removal_patience / ROUNDS).await?;
-        run(connection, WHAT, include_str!("../queries/schemas/drop.sql"), &values).await?;
+        let dropped = run(connection, WHAT, include_str!("../queries/schemas/drop.sql"), &values);
+        dropped.await.map_err(|error| foreign(names, error))?;
     }
     if standing.role_exists {
         run(connection, WHAT, include_str!("../queries/roles/drop.sql"), &values).await?;
@@ -150,16 +151,34 @@ async fn drop_all(
     Ok(Removal::Removed)
 }
 
+/// Says that somebody else keeps something in the schema, or has made something of what is in it.
+fn foreign(names: &Names, error: AdminError) -> AdminError {
+    if !error.has_state(&["2BP01"]) {
+        return error;
+    }
+    AdminError::not_ours(format!(
+        "schema `{}` holds what Cloacina did not make, or something elsewhere depends on it ({})",
+        names.schema,
+        detail(&error)
+    ))
+}
+
+/// What the server adds to its message.
+fn detail(error: &AdminError) -> String {
+    let source = std::error::Error::source(error);
+    let driver = source.and_then(|source| source.downcast_ref::<sqlx::Error>());
+    let told = driver.and_then(sqlx::Error::as_database_error);
+    let told = told.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    told.and_then(PgDatabaseError::detail).unwrap_or("something depends on it").to_owned()
+}
+
 /// Says what to do about a role that cannot be dropped, because it has something in another database.
 fn explain(names: &Names, error: AdminError) -> AdminError {
     if !error.has_state(&["2BP01"]) {
         return error;
     }
+    let detail = detail(&error);
     let AdminError::Failed { source, .. } = error else { return error };
-    let driver = source.as_ref().and_then(|source| source.downcast_ref::<sqlx::Error>());
-    let told = driver.and_then(sqlx::Error::as_database_error);
-    let told = told.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    let detail = told.and_then(PgDatabaseError::detail).unwrap_or("something depends on it");
     let (role, quoted) = (&names.role, identifier(&names.role));
     let reason = format!(
         "role `{role}` cannot be dropped ({detail}): run `DROP OWNED BY {quoted} CASCADE` there, then remove the tenant again"

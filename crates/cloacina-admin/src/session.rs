@@ -135,7 +135,12 @@ pub(crate) async fn connect(
 ) -> Result<PgConnection, AdminError> {
     let what = format!("connect to {place}");
     match tokio::time::timeout(PATIENCE, options.connect()).await {
-        Ok(connected) => connected.during(&what),
+        Ok(connected) => {
+            let mut connection = connected.during(&what)?;
+            // Whatever others have put into `public` is not to be found by a name without a schema, in no transaction and in none.
+            connection.execute("SET search_path = pg_catalog, pg_temp").await.during(&what)?;
+            Ok(connection)
+        }
         Err(_) => Err(AdminError::Unavailable {
             reason: format!("{what}: no answer within {PATIENCE:?}"),
             source: None,

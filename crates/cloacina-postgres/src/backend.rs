@@ -1,6 +1,5 @@
 //! The back end: each method is one transaction, carried out by the modules beside this one.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,8 +38,6 @@ const ANNOUNCE: Duration = Duration::from_secs(5);
 pub struct PostgresBackend {
     connections: Arc<Connections>,
     seat: Seat,
-    /// The keys of the locks of this handle's workers.
-    locks: Mutex<HashMap<WorkerId, i64>>,
     /// The name of the schema.
     name: Arc<str>,
     /// When those who look after all schemas were last told of work that has an owner.
@@ -74,8 +71,8 @@ impl PostgresBackend {
     }
 
     pub(crate) fn new(schema: &SchemaName, connections: Arc<Connections>, seat: Seat) -> Self {
-        let (name, locks, announced) = (schema.as_str().into(), Mutex::default(), Mutex::default());
-        Self { connections, seat, locks, name, announced }
+        let (name, announced) = (schema.as_str().into(), Mutex::default());
+        Self { connections, seat, name, announced }
     }
 
     /// Reports whether a batch is to be announced to those who look after all schemas: it begins to own something, and the
@@ -110,14 +107,6 @@ impl PostgresBackend {
             });
         buried.await
     }
-
-    /// Gives up the lock of a worker that has no row any more.
-    fn give_up_lock(&self, worker: WorkerId) {
-        let key = self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
-        if let Some(key) = key {
-            self.seat.let_go(key);
-        }
-    }
 }
 
 impl fmt::Debug for PostgresBackend {
@@ -130,16 +119,8 @@ impl fmt::Debug for PostgresBackend {
 impl Backend for PostgresBackend {
     async fn register_worker(&self, worker: &NewWorker) -> Result<(), BackendError> {
         self.check_open()?;
-        let known =
-            self.locks.lock().unwrap_or_else(PoisonError::into_inner).get(&worker.id).copied();
-        let key = match known {
-            Some(key) => Some(key),
-            // The lock before the row: a row without its lock would look like a death.
-            None => self.seat.hold(worker.id).await,
-        };
-        if let Some(key) = key {
-            self.locks.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id, key);
-        }
+        // The lock before the row: a row without its lock would look like a death.
+        let key = self.seat.hold(worker.id).await;
         self.connections.limit_by(worker.lease_ttl);
         let (worker, name) = (worker.clone(), Arc::clone(&self.name));
         let registered =
@@ -161,7 +142,7 @@ impl Backend for PostgresBackend {
         });
         let pulse = pulse.await?;
         if pulse == Pulse::Buried {
-            self.give_up_lock(worker);
+            self.seat.let_go(worker);
         }
         Ok(pulse)
     }
@@ -177,7 +158,7 @@ impl Backend for PostgresBackend {
                 })
             });
         retired.await?;
-        self.give_up_lock(worker);
+        self.seat.let_go(worker);
         Ok(())
     }
 

@@ -17,10 +17,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::error::{Context as _, is_lost, not_begun};
+use crate::error::{Context as _, is_lost, is_refusal, not_begun, refused};
 use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
-use crate::schema::RoleName;
+use crate::schema::{RoleName, SchemaName};
 
 /// What an operation on a connection returns.
 pub(crate) type Operation<'c, T> =
@@ -44,10 +44,12 @@ const READ_PATIENCE: Duration = Duration::from_secs(60);
 /// with others by a pooler, and a role may have other defaults.
 ///
 /// Statistics are older than the rows: a plan made for a small table would be kept while it grows. So there is no choice.
-pub(crate) fn begin(longest: Duration, role: Option<&RoleName>) -> SqlStr {
-    let (longest, locked, role) = (longest.as_millis(), longest.as_millis() / 2, set_role(role));
+pub(crate) fn begin(longest: Duration, scope: &Scope) -> SqlStr {
+    let (longest, locked) = (longest.as_millis(), longest.as_millis() / 2);
+    let (role, schema) = (set_role(scope.role.as_ref()), scope.schema_id());
     let sql = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {role} \
+         SET LOCAL search_path = pg_catalog, pg_temp; \
          SET LOCAL enable_seqscan = off; \
          SET LOCAL jit = off; \
          SET LOCAL synchronous_commit = on; \
@@ -55,22 +57,24 @@ pub(crate) fn begin(longest: Duration, role: Option<&RoleName>) -> SqlStr {
          SET LOCAL statement_timeout = {longest}; \
          SET LOCAL idle_in_transaction_session_timeout = {longest}; \
          SET LOCAL timezone = 'UTC'; \
-         SELECT clock_timestamp() AS now"
+         SELECT clock_timestamp() AS now, {schema} AS schema"
     );
     // Nothing but numbers of our own and a quoted name was put into it.
     AssertSqlSafe(sql).into_sql_str()
 }
 
 /// Begins a transaction that reads: all of one moment.
-pub(crate) fn begin_read(role: Option<&RoleName>) -> SqlStr {
-    let role = set_role(role);
+pub(crate) fn begin_read(scope: &Scope) -> SqlStr {
+    let (role, schema) = (set_role(scope.role.as_ref()), scope.schema_id());
     let sql = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {role} \
+         SET LOCAL search_path = pg_catalog, pg_temp; \
+         SET LOCAL lock_timeout = '5s'; \
          SET LOCAL enable_seqscan = off; \
          SET LOCAL jit = off; \
          SET LOCAL statement_timeout = '50s'; \
          SET LOCAL timezone = 'UTC'; \
-         SELECT clock_timestamp() AS now"
+         SELECT clock_timestamp() AS now, {schema} AS schema"
     );
     // Nothing but a quoted name was put into it.
     AssertSqlSafe(sql).into_sql_str()
@@ -79,6 +83,34 @@ pub(crate) fn begin_read(role: Option<&RoleName>) -> SqlStr {
 /// Makes the rest of a transaction run as a tenant: whatever it names, the server refuses what is not the tenant's.
 pub(crate) fn set_role(role: Option<&RoleName>) -> String {
     role.map(|role| format!("SET LOCAL ROLE {role};")).unwrap_or_default()
+}
+
+/// As whom transactions run, and where.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    /// As whom, unless as the one who is logged in.
+    pub(crate) role: Option<RoleName>,
+    /// Which schema: one that is dropped and made anew has another number. Any, if it does not matter.
+    pub(crate) schema: Option<(SchemaName, i64)>,
+}
+
+impl Scope {
+    /// What finds the number of the schema.
+    fn schema_id(&self) -> String {
+        match &self.schema {
+            // No name that was checked holds a quote.
+            Some((schema, _)) => {
+                let name = schema.as_str();
+                format!("(SELECT n.oid::bigint FROM pg_namespace AS n WHERE n.nspname = '{name}')")
+            }
+            None => "NULL::bigint".to_owned(),
+        }
+    }
+
+    /// Reports whether a schema that was found is the one.
+    fn fits(&self, found: Option<i64>) -> bool {
+        self.schema.as_ref().is_none_or(|(_, id)| found == Some(*id))
+    }
 }
 
 /// Whose the pools are.
@@ -94,8 +126,7 @@ pub(crate) enum Ownership {
 pub(crate) struct Connections {
     pools: Arc<Pools>,
     ownership: Ownership,
-    /// As whom every transaction runs, unless as the one who is logged in.
-    role: Option<RoleName>,
+    scope: Scope,
     longest: Mutex<Duration>,
     /// Where others use the pools as well: how many connections this handle may still use.
     turns: Semaphore,
@@ -109,7 +140,7 @@ impl Connections {
     pub(crate) fn new(
         pools: Arc<Pools>,
         ownership: Ownership,
-        role: Option<RoleName>,
+        scope: Scope,
         queries: Queries,
     ) -> Arc<Self> {
         let turns = match ownership {
@@ -119,7 +150,7 @@ impl Connections {
         Arc::new(Self {
             pools,
             ownership,
-            role,
+            scope,
             longest: Mutex::new(LONGEST),
             turns: Semaphore::new(turns),
             slow: AtomicBool::new(false),
@@ -151,7 +182,7 @@ impl Connections {
             + 'static,
     {
         let longest = self.longest();
-        let begin = begin(longest, self.role.as_ref());
+        let begin = begin(longest, &self.scope);
         self.transaction(Pools::general, what, begin, longest * 2, operation).await
     }
 
@@ -172,7 +203,7 @@ impl Connections {
                 Ownership::Own => self.longest(),
                 Ownership::Shared => BRIEF,
             };
-            let begin = begin(longest, self.role.as_ref());
+            let begin = begin(longest, &self.scope);
             let done = self.transaction(Pools::vital, what, begin, longest * 2, operation).await;
             let slow = matches!(done, Err(BackendError::Unavailable { .. }));
             self.slow.store(slow, Ordering::Relaxed);
@@ -213,7 +244,7 @@ impl Connections {
             + Send
             + 'static,
     {
-        let begin = begin_read(self.role.as_ref());
+        let begin = begin_read(&self.scope);
         self.transaction(Pools::general, what, begin, READ_PATIENCE, operation).await
     }
 
@@ -286,7 +317,16 @@ impl Connections {
             let mut connection = pool.acquire(what).await?;
             let started = tokio::time::timeout(patience, start(&mut connection, begin.clone()));
             let error = match started.await {
-                Ok(Ok(now)) => return Ok((connection, now)),
+                Ok(Ok((now, schema))) if self.scope.fits(schema) => return Ok((connection, now)),
+                Ok(Ok(_)) => {
+                    self.roll_back(connection).await;
+                    return Err(refused("the tenant was removed".to_owned()));
+                }
+                // The role is gone, and its tenant with it.
+                Ok(Err(error)) if self.scope.role.is_some() && is_refusal(&error) => {
+                    self.roll_back(connection).await;
+                    return Err(error).during(what);
+                }
                 Ok(Err(error)) => error,
                 Err(_) => {
                     connection.close_on_drop();
@@ -298,6 +338,13 @@ impl Connections {
                 return Err(not_begun(what, error));
             }
             others -= 1;
+        }
+    }
+
+    /// Ends a transaction that was of no use. The connection is as good as before.
+    async fn roll_back(&self, mut connection: PoolConnection<Postgres>) {
+        if connection.execute("ROLLBACK").await.is_err() {
+            connection.close_on_drop();
         }
     }
 
@@ -360,9 +407,13 @@ where
     }
 }
 
-/// Begins a transaction and returns its time, in one round trip.
-async fn start(connection: &mut PgConnection, begin: SqlStr) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::raw_sql(begin).fetch_one(connection).await?.try_get("now")
+/// Begins a transaction and returns its time, and which schema it finds, in one round trip.
+async fn start(
+    connection: &mut PgConnection,
+    begin: SqlStr,
+) -> Result<(DateTime<Utc>, Option<i64>), sqlx::Error> {
+    let row = sqlx::raw_sql(begin).fetch_one(connection).await?;
+    Ok((row.try_get("now")?, row.try_get("schema")?))
 }
 
 fn silent(what: &str, patience: Duration) -> BackendError {

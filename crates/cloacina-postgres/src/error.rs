@@ -79,6 +79,20 @@ pub(crate) fn is_there_already(error: &BackendError) -> bool {
     has_state(error, &["23505", "42P06", "42P07", "42701"])
 }
 
+/// Tells whether something cannot be dropped because something else depends on it.
+pub(crate) fn is_in_use(error: &BackendError) -> bool {
+    has_state(error, &["2BP01"])
+}
+
+/// What the server adds to its message.
+pub(crate) fn detail(error: &BackendError) -> String {
+    let source = std::error::Error::source(error);
+    let driver = source.and_then(|source| source.downcast_ref::<sqlx::Error>());
+    let told = driver.and_then(sqlx::Error::as_database_error);
+    let told = told.and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
+    told.and_then(|error| error.detail()).unwrap_or("nothing more is known").to_owned()
+}
+
 /// Tells whether a schema or a table is not there.
 pub(crate) fn is_gone(error: &BackendError) -> bool {
     has_state(error, &["3F000", "42P01"])
@@ -94,6 +108,19 @@ pub(crate) fn is_lost(error: &sqlx::Error) -> bool {
             .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03")),
         _ => false,
     }
+}
+
+/// The same of an error that was translated.
+pub(crate) fn is_lost_with(error: &BackendError) -> bool {
+    let source = std::error::Error::source(error);
+    let driver = source.and_then(|source| source.downcast_ref::<sqlx::Error>());
+    matches!(error, BackendError::Closed) || driver.is_some_and(is_lost)
+}
+
+/// Tells whether the server refuses to let a role be taken on: it is not there, or not for this login.
+pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "22023" | "42501" | "42704"))
 }
 
 /// Tells whether others had it locked for too long.

@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 2] = [
 /// What it needs of the session it sets itself: a role may have other defaults.
 const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL search_path = pg_catalog, pg_temp; \
     SET LOCAL lock_timeout = '60s'; \
     SET LOCAL statement_timeout = '10min'; \
     SET LOCAL idle_in_transaction_session_timeout = '60s'";

@@ -7,11 +7,11 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use crate::PostgresOptions;
-use crate::connections::{Connections, Ownership};
+use crate::connections::{Connections, Ownership, Scope};
 use crate::migrate::{self, Missing};
 use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
-use crate::schema::{RoleName, SchemaName};
+use crate::schema::SchemaName;
 use crate::sessions::{self, Sessions};
 use crate::wake::{self, Seat, Session};
 
@@ -51,15 +51,15 @@ impl Site {
         Ok(Self { pools: Pools::new(options, size), session, sessions })
     }
 
-    /// Begins to work on a schema, as that role if one is given.
+    /// Begins to work on a schema.
     pub(crate) fn enter(
         &self,
         schema: &SchemaName,
-        role: Option<RoleName>,
+        scope: Scope,
         ownership: Ownership,
     ) -> (Arc<Connections>, Seat) {
         let queries = Queries::new(schema, self.sessions);
-        let connections = Connections::new(Arc::clone(&self.pools), ownership, role, queries);
+        let connections = Connections::new(Arc::clone(&self.pools), ownership, scope, queries);
         let seat = self.session.join(schema, Arc::clone(&connections), ownership);
         (connections, seat)
     }
@@ -82,5 +82,5 @@ async fn open_with(
 ) -> Result<(Arc<Connections>, Seat), BackendError> {
     migrate::migrate(first, &options.schema, None, Missing::Create).await?;
     let site = Site::open(options, options.pool_size, first).await?;
-    Ok(site.enter(&options.schema, None, Ownership::Own))
+    Ok(site.enter(&options.schema, Scope::default(), Ownership::Own))
 }

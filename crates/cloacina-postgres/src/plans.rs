@@ -10,7 +10,7 @@ use cloacina_testing::postgres::{schema_name, server};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
-use crate::connections::begin;
+use crate::connections::{Scope, begin};
 use crate::{PostgresBackend, PostgresOptions};
 
 /// The statements that run all the time, with the number of their parameters.
@@ -53,7 +53,10 @@ async fn run(connection: &mut PgConnection, sql: &str) {
 async fn plan(connection: &mut PgConnection, statement: &str, parameters: usize) -> String {
     let nulls = vec!["NULL"; parameters].join(", ");
     run(connection, &format!("PREPARE hot AS {statement}")).await;
-    sqlx::raw_sql(begin(Duration::from_secs(10), None)).execute(&mut *connection).await.unwrap();
+    sqlx::raw_sql(begin(Duration::from_secs(10), &Scope::default()))
+        .execute(&mut *connection)
+        .await
+        .unwrap();
     let explain = format!("EXPLAIN EXECUTE hot({nulls})");
     let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut *connection).await;
     let rows = rows.unwrap();

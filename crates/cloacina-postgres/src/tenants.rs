@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connections::Ownership;
+use crate::connections::{Ownership, Scope};
 use crate::heard::Heard;
 use crate::migrate::{self, Migration, Missing};
 use crate::open::Site;
@@ -136,10 +136,14 @@ impl Inner {
         let mut connection = site.pools.general().acquire("open a tenant").await?;
         let entered = async {
             let found = catalog::find(&mut connection, Some(&[tenant.as_str()])).await?;
-            let role = found.first().ok_or_else(unknown)?.role()?;
+            let found = found.first().ok_or_else(unknown)?;
+            let role = found.role()?;
             let migrated =
                 migrate::migrate(&mut connection, &schema, role.as_ref(), Missing::Leave).await?;
-            if migrated == Migration::Absent { Err(unknown()) } else { Ok(role) }
+            if migrated == Migration::Absent {
+                return Err(unknown());
+            }
+            Ok(Scope { role, schema: Some((schema.clone(), found.id)) })
         };
         let entered = entered.await;
         if entered.is_err() {

@@ -9,8 +9,8 @@
 mod keeper;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloacina_core::{BackendError, WorkerId};
@@ -63,8 +63,8 @@ enum Order {
     /// Listen to what is told of all schemas.
     JoinAll(Arc<Heard>, oneshot::Sender<()>),
     /// Take a lock for a worker of a handle and keep it.
-    Hold(u64, WorkerId, i64, oneshot::Sender<()>),
-    LetGo(u64, i64),
+    Hold(u64, WorkerId, oneshot::Sender<()>),
+    LetGo(u64, WorkerId),
 }
 
 /// What the session keeps for a handle.
@@ -72,7 +72,17 @@ struct Place {
     channel: String,
     changed: Arc<Notify>,
     connections: Arc<Connections>,
-    held: Vec<(WorkerId, i64)>,
+    keys: Arc<Keys>,
+}
+
+/// The keys of the locks that prove that the workers of a handle live. A worker whose lock is lost has none for a while.
+#[derive(Debug, Default)]
+struct Keys(Mutex<BTreeMap<WorkerId, Option<i64>>>);
+
+impl Keys {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, Option<i64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Session {
@@ -87,6 +97,7 @@ impl Session {
             places,
             all: None,
             connected: Arc::clone(&connected),
+            proofs: tracker.clone(),
         };
         let stopped = stop.clone();
         tracker.spawn(async move {
@@ -120,12 +131,11 @@ impl Session {
         let changed = Arc::new(Notify::new());
         let id = self.0.as_ref().map_or(0, |own| own.next_seat.fetch_add(1, Ordering::Relaxed));
         let channel = format!("{ALL}_{}", schema.as_str());
-        let held = Vec::new();
-        self.order(Order::Join(
-            id,
-            Place { channel, changed: Arc::clone(&changed), connections, held },
-        ));
-        Seat { session: Arc::clone(self), id, changed, ownership }
+        let keys = Arc::<Keys>::default();
+        let place =
+            Place { channel, changed: Arc::clone(&changed), connections, keys: Arc::clone(&keys) };
+        self.order(Order::Join(id, place));
+        Seat { session: Arc::clone(self), id, changed, keys, ownership }
     }
 
     /// Listens to what is told of all schemas, from when this returns on; nothing where there is no session.
@@ -162,6 +172,7 @@ pub(crate) struct Seat {
     session: Arc<Session>,
     id: u64,
     changed: Arc<Notify>,
+    keys: Arc<Keys>,
     ownership: Ownership,
 }
 
@@ -172,26 +183,26 @@ impl Drop for Seat {
 }
 
 impl Seat {
-    /// Takes a lock for a worker and returns its key; none if the session cannot be had now.
+    /// Takes a lock for a worker, unless it has one, and returns its key; none if the session cannot be had now.
     pub(crate) async fn hold(&self, worker: WorkerId) -> Option<i64> {
         self.session.0.as_ref()?;
-        // Random, so that nobody guesses it and holds it for somebody else.
-        let (high, low) = WorkerId::new().as_uuid().as_u64_pair();
-        let key = (high ^ low).cast_signed();
+        if let Some(key) = self.keys.lock().get(&worker) {
+            return *key;
+        }
         let (held, taken) = oneshot::channel();
-        self.session.order(Order::Hold(self.id, worker, key, held));
+        self.session.order(Order::Hold(self.id, worker, held));
         match tokio::time::timeout(PATIENCE, taken).await {
-            Ok(Ok(())) => Some(key),
+            Ok(Ok(())) => self.keys.lock().get(&worker).copied().flatten(),
             _ => {
-                self.let_go(key);
+                self.let_go(worker);
                 None
             }
         }
     }
 
-    /// Gives up a lock.
-    pub(crate) fn let_go(&self, key: i64) {
-        self.session.order(Order::LetGo(self.id, key));
+    /// Gives up the lock of a worker, if it has one.
+    pub(crate) fn let_go(&self, worker: WorkerId) {
+        self.session.order(Order::LetGo(self.id, worker));
     }
 
     /// Waits until somebody tells that something has changed; while nobody can tell, not longer than that.

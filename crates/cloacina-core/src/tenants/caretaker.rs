@@ -19,6 +19,12 @@ use crate::engine::Role;
 /// How many executors are started at once, of those that nobody asked for.
 const STARTS: usize = 8;
 
+/// More tenants than this are not remembered one by one: then all are looked at.
+const MOST_HINTS: usize = 20_000;
+
+/// How much longer than a look the pause after it is: whoever tells of work all the time costs a fraction of the time.
+const PAUSE: u32 = 8;
+
 /// How soon what failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -69,7 +75,12 @@ impl News {
 
     /// Notes tenants that may have work.
     pub(super) fn hint(&self, tenants: impl IntoIterator<Item = TenantId>) {
-        self.hints().tenants.extend(tenants);
+        let mut hints = self.hints();
+        hints.tenants.extend(tenants);
+        if hints.tenants.len() > MOST_HINTS {
+            *hints = Hints { tenants: BTreeSet::new(), anywhere: Some(Anywhere) };
+        }
+        drop(hints);
         self.hinted.notify_one();
     }
 
@@ -164,6 +175,7 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
         // Whoever changes them nudges.
         news.hints().tenants.extend(changing);
         let tenants = resting;
+        let began = Instant::now();
         let found = match anywhere {
             Some(Anywhere) => {
                 sweep = Instant::now() + settings.sweep_interval;
@@ -173,7 +185,7 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
             None => roster.store.work(Some(&tenants)).await,
         };
         // Others may tell all the time; looking a few times a poll is enough.
-        let mut pause = settings.poll_interval / 4;
+        let mut pause = (settings.poll_interval / 4).max(began.elapsed() * PAUSE);
         match found {
             Ok(work) => work.into_iter().for_each(|work| attend(&roster, work)),
             Err(error) => {

@@ -6,3 +6,4 @@ WHERE
     AND e.finished_at IS NULL
     AND e.owner <> $1
     AND NOT EXISTS (SELECT 1 FROM {schema}.workers AS w WHERE w.id = e.owner)
+LIMIT 100

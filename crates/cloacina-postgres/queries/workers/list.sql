@@ -7,3 +7,4 @@ SELECT
 FROM {schema}.workers
 WHERE id <> $1
 ORDER BY id
+LIMIT 1000

@@ -1,1 +1,3 @@
-SELECT count(*) AS peers FROM {schema}.workers WHERE id <> $1
+-- Bounded: a tenant can fill its own table.
+SELECT count(*) AS peers
+FROM (SELECT 1 FROM {schema}.workers WHERE id <> $1 LIMIT 1000) AS w

@@ -6,21 +6,9 @@ use cloacina_core::{BackendError, Removal, TenantId};
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor as _, Row as _};
 
-use crate::error::{Context as _, is_forbidden, is_gone, is_locked, refused};
+use crate::error::{Context as _, detail, is_forbidden, is_gone, is_in_use, is_locked, refused};
 use crate::queries::render;
 use crate::schema::{RoleName, SchemaName};
-
-/// What migrations make in a schema.
-const OURS: [&str; 8] = [
-    "executions",
-    "tasks",
-    "attempts",
-    "events",
-    "events_seq_seq",
-    "workflows",
-    "workers",
-    "cloacina_migrations",
-];
 
 /// How often to try to drop a schema that others use: each time waits for them a few seconds.
 const TRIES: u32 = 5;
@@ -28,6 +16,7 @@ const TRIES: u32 = 5;
 /// Begins a transaction that drops a schema. Who waits for its locks keeps others waiting, so it does not wait for long.
 const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+    SET LOCAL search_path = pg_catalog, pg_temp; \
     SET LOCAL lock_timeout = '3s'; \
     SET LOCAL statement_timeout = '5min'; \
     SET LOCAL idle_in_transaction_session_timeout = '60s'";
@@ -36,6 +25,8 @@ const BEGIN: &str = "\
 pub(super) struct Found {
     pub(super) tenant: TenantId,
     pub(super) schema: SchemaName,
+    /// Its number in the catalog.
+    pub(super) id: i64,
     /// The roles for which it was made, in truth one at most, and whether this login may become each.
     roles: Vec<(String, bool)>,
 }
@@ -78,7 +69,8 @@ pub(super) async fn find(
         let roles: Option<Vec<String>> = row.try_get("roles").during(what)?;
         let reachable: Option<Vec<bool>> = row.try_get("reachable").during(what)?;
         let roles = roles.into_iter().flatten().zip(reachable.into_iter().flatten()).collect();
-        found.push(Found { tenant, schema, roles });
+        let id = row.try_get("id").during(what)?;
+        found.push(Found { tenant, schema, id, roles });
     }
     Ok(found)
 }
@@ -122,20 +114,15 @@ async fn drop_now(
             ))),
         };
     }
-    let query = sqlx::query(include_str!("../../queries/catalog/others.sql")).persistent(false);
-    let query = query.bind(schema.to_string()).bind(OURS.as_slice());
-    if let Some(row) = query.fetch_optional(&mut *connection).await.during(what)? {
-        let other: String = row.try_get("name").during(what)?;
-        return Err(refused(format!(
-            "schema `{name}` holds `{other}`, which is not ours: it was left untouched, move that elsewhere first"
-        )));
-    }
     // First a lock for which others wait who want to drop it as well.
-    let drop = "\
-        LOCK TABLE {schema}.cloacina_migrations IN ACCESS EXCLUSIVE MODE; \
-        DROP SCHEMA {schema} CASCADE";
+    let drop = include_str!("../../queries/catalog/drop.sql");
     match sqlx::raw_sql(render(drop, schema)).execute(connection).await.during(what) {
         Ok(_) => Ok(Removal::Removed),
+        Err(error) if is_in_use(&error) => Err(refused(format!(
+            "schema `{name}` holds what is not ours, or something elsewhere depends on it ({}): it was left untouched, move that \
+             elsewhere first",
+            detail(&error)
+        ))),
         Err(error) if is_gone(&error) => Ok(Removal::Absent),
         Err(error) if is_forbidden(&error) => Err(refused(format!(
             "{error}: the owner of schema `{name}` has to remove the tenant, as `DatabaseAdmin::remove_tenant` does"

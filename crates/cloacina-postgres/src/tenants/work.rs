@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::catalog::Found;
 use crate::connections::set_role;
-use crate::error::Context as _;
+use crate::error::{Context as _, is_lost_with};
 use crate::queries::render;
 
 const WHAT: &str = "look for work";
@@ -20,10 +20,11 @@ const AT_ONCE: usize = 100;
 /// What it needs of the session it sets itself. Statistics are older than the rows, and partial indexes tell all.
 const BEGIN: &str = "\
     BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
+    SET LOCAL search_path = pg_catalog, pg_temp; \
     SET LOCAL enable_seqscan = off; \
     SET LOCAL jit = off; \
-    SET LOCAL lock_timeout = '2s'; \
-    SET LOCAL statement_timeout = '10s'; ";
+    SET LOCAL lock_timeout = '200ms'; \
+    SET LOCAL statement_timeout = '2s'; ";
 
 /// Tells which of the tenants have unfinished work that may need a worker.
 pub(super) async fn look(
@@ -34,24 +35,28 @@ pub(super) async fn look(
     for tenants in tenants.chunks(AT_ONCE) {
         match look_into(connection, tenants).await {
             Ok(work) => found.extend(work),
-            // One that cannot be read, such as one that was dropped just now, must not hide the others.
-            Err(error) if !error.is_transient() && tenants.len() > 1 => {
+            Err(error) if is_lost_with(&error) => return Err(error),
+            // One that cannot be read, such as one that was dropped just now, or that keeps its own tables locked, must not
+            // hide the others.
+            Err(_) => {
                 for tenant in tenants {
                     match look_into(connection, std::slice::from_ref(tenant)).await {
                         Ok(work) => found.extend(work),
-                        Err(error) => unreadable(tenant, &error),
+                        Err(error) if is_lost_with(&error) => return Err(error),
+                        Err(error) => found.extend(unreadable(tenant, &error)),
                     }
                 }
             }
-            Err(error) if tenants.len() > 1 || error.is_transient() => return Err(error),
-            Err(error) => unreadable(&tenants[0], &error),
         }
     }
     Ok(found)
 }
 
-fn unreadable(tenant: &Found, error: &BackendError) {
+/// A tenant that cannot be read now may have work: whoever opens it tries again.
+fn unreadable(tenant: &Found, error: &BackendError) -> Option<TenantWork> {
     tracing::warn!(tenant = %tenant.tenant, %error, "a tenant cannot be read");
+    let work = TenantWork { tenant: tenant.tenant.clone(), owned: true, next_due: None };
+    error.is_transient().then_some(work)
 }
 
 async fn look_into(

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloacina_core::{BackendError, WorkerId};
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use sqlx::postgres::{PgListener, PgNotification};
 use sqlx::{Executor as _, Row as _};
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
-use super::{ALL, CONNECTING, Order, PATIENCE, Place};
+use super::{ALL, CONNECTING, Keys, Order, PATIENCE, Place};
+use crate::connections::Connections;
 use crate::error::Context as _;
 use crate::heard::Heard;
 use crate::pools::{Pool, Renewal};
@@ -33,6 +35,7 @@ pub(super) struct Keeper {
     pub(super) places: BTreeMap<u64, Place>,
     pub(super) all: Option<Arc<Heard>>,
     pub(super) connected: Arc<AtomicBool>,
+    pub(super) proofs: TaskTracker,
 }
 
 impl Keeper {
@@ -79,28 +82,40 @@ impl Keeper {
             connected => connected?,
         };
         listener.eager_reconnect(false);
-        for (_, key) in self.places.values().flat_map(|place| &place.held) {
-            lock(&mut listener, *key).await?;
-        }
         let channels = self.places.values().map(|place| place.channel.as_str());
         listener.listen_all(channels.chain(self.all.iter().map(|_| ALL))).await.during(what)?;
-        let places = self.places.values();
-        let proofs = places.flat_map(|place| place.held.iter().map(|held| prove(place, *held)));
-        try_join_all(proofs).await?;
+        for place in self.places.values() {
+            let workers: Vec<_> = place.keys.lock().keys().copied().collect();
+            for worker in workers {
+                // A new key: in the meantime anybody may have come to hold the old one.
+                let key = lock(&mut listener).await?;
+                place.keys.lock().insert(worker, Some(key));
+                // Beside: one whose tables are locked, or gone, keeps nobody waiting. Until it is said, its lease alone tells.
+                let keys = Arc::clone(&place.keys);
+                self.proofs.spawn(prove(Arc::clone(&place.connections), keys, worker, key));
+            }
+        }
         Ok(listener)
     }
 
     /// Says that the locks prove nothing for now. If there is no way to say it, a death is what it looks like.
     async fn unprove(&self) {
-        let said = self.places.values().filter(|place| !place.held.is_empty()).map(|place| {
-            let workers: Vec<_> = place.held.iter().map(|(worker, _)| *worker.as_uuid()).collect();
-            place.connections.vital("withdraw a proof", move |connection, queries, _| {
-                Box::pin(async move {
-                    let query = queries.workers_unprove.query().bind(workers);
-                    query.execute(connection).await.during("withdraw a proof").map(drop)
-                })
-            })
+        let said = self.places.values().filter_map(|place| {
+            let mut keys = place.keys.lock();
+            let workers: Vec<_> = keys.keys().map(|worker| *worker.as_uuid()).collect();
+            keys.values_mut().for_each(|key| *key = None);
+            let said = place.connections.vital("withdraw a proof", {
+                let workers = workers.clone();
+                move |connection, queries, _| {
+                    Box::pin(async move {
+                        let query = queries.workers_unprove.query().bind(workers);
+                        query.execute(connection).await.during("withdraw a proof").map(drop)
+                    })
+                }
+            });
+            (!workers.is_empty()).then_some(said)
         });
+        let said: Vec<_> = said.collect();
         let _ = tokio::time::timeout(CONNECTING, join_all(said)).await;
     }
 
@@ -162,28 +177,28 @@ impl Keeper {
             }
             Order::Leave(seat) => {
                 let Some(place) = self.places.remove(&seat) else { return Ok(()) };
-                for (_, key) in place.held {
+                let keys = std::mem::take(&mut *place.keys.lock());
+                for key in keys.into_values().flatten() {
                     unlock(listener, key).await?;
                 }
                 if self.places.values().all(|other| other.channel != place.channel) {
                     listener.unlisten(&place.channel).await.during(what)?;
                 }
             }
-            Order::Hold(seat, worker, key, held) => {
-                let locks: usize = self.places.values().map(|place| place.held.len()).sum();
-                let Some(place) = self.places.get_mut(&seat).filter(|_| locks < MOST_LOCKS) else {
+            Order::Hold(seat, worker, held) => {
+                let locks: usize = self.places.values().map(|place| place.keys.lock().len()).sum();
+                let Some(place) = self.places.get(&seat).filter(|_| locks < MOST_LOCKS) else {
                     return Ok(());
                 };
-                place.held.push((worker, key));
-                lock(listener, key).await?;
+                let key = lock(listener).await?;
+                place.keys.lock().insert(worker, Some(key));
                 // One who stopped waiting lets go of it.
                 let _ = held.send(());
             }
-            Order::LetGo(seat, key) => {
-                let Some(place) = self.places.get_mut(&seat) else { return Ok(()) };
-                let before = place.held.len();
-                place.held.retain(|&(_, other)| other != key);
-                if place.held.len() < before {
+            Order::LetGo(seat, worker) => {
+                let Some(place) = self.places.get(&seat) else { return Ok(()) };
+                let key = place.keys.lock().remove(&worker);
+                if let Some(Some(key)) = key {
                     unlock(listener, key).await?;
                 }
             }
@@ -193,30 +208,35 @@ impl Keeper {
 }
 
 /// Says that the lock of a worker is held again.
-async fn prove(place: &Place, (worker, key): (WorkerId, i64)) -> Result<(), BackendError> {
+async fn prove(connections: Arc<Connections>, keys: Arc<Keys>, worker: WorkerId, key: i64) {
     let what = "prove that a worker lives";
-    let proved = place.connections.vital(what, move |connection, queries, _| {
+    let proved = connections.vital(what, move |connection, queries, _| {
         Box::pin(async move {
+            // The session may have been lost again meanwhile.
+            if keys.lock().get(&worker) != Some(&Some(key)) {
+                return Ok(());
+            }
             let query = queries.workers_prove.query().bind(*worker.as_uuid()).bind(key);
             query.execute(connection).await.during(what).map(drop)
         })
     });
-    proved.await
+    if let Err(error) = proved.await {
+        tracing::debug!(%worker, %error, "a worker is known to live by its lease alone");
+    }
 }
 
 fn lost(reason: &str) -> BackendError {
     BackendError::Unavailable { reason: reason.to_owned(), source: None }
 }
 
-async fn lock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {
+/// Takes a lock under a key that nobody can guess, so that nobody holds it for somebody else.
+async fn lock(listener: &mut PgListener) -> Result<i64, BackendError> {
     let what = "take the lock of a worker";
+    let (high, low) = WorkerId::new().as_uuid().as_u64_pair();
+    let key = (high ^ low).cast_signed();
     let query = sqlx::query("SELECT pg_try_advisory_lock($1)").bind(key);
     let row = query.fetch_one(listener).await.during(what)?;
-    if row.try_get(0).during(what)? {
-        return Ok(());
-    }
-    let reason = format!("{what}: another session has it still");
-    Err(BackendError::Unavailable { reason, source: None })
+    if row.try_get(0).during(what)? { Ok(key) } else { Err(lost("a new key is held by somebody")) }
 }
 
 async fn unlock(listener: &mut PgListener, key: i64) -> Result<(), BackendError> {

@@ -110,7 +110,7 @@ async fn a_schema_in_which_others_keep_something_is_not_dropped() {
     ] {
         run(&mut connection, make).await;
         let error = store.remove(&acme).await.unwrap_err().to_string();
-        assert!(error.contains(&format!("schema `acme` holds `{name}`")), "{error}");
+        assert!(error.contains("schema `acme`") && error.contains(name), "{error}");
         run(&mut connection, unmake).await;
     }
     assert_eq!(store.remove(&acme).await.unwrap(), Removal::Removed);
