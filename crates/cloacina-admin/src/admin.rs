@@ -205,6 +205,12 @@ impl DatabaseAdmin {
         self.database.run_long(async move { migrate::all(&admin).await }).await
     }
 
+    /// Brings the tables of one tenant up to date.
+    pub(crate) async fn migrate(&self, schema: &str, role: &str) -> Result<(), AdminError> {
+        let (admin, schema, role) = (self.clone(), schema.to_owned(), role.to_owned());
+        self.database.run(async move { migrate::one(&admin, &schema, &role).await }).await
+    }
+
     /// Looks for what would let a tenant out of its schema, or somebody in. Empty if all is well. Changes nothing.
     ///
     /// # Errors

@@ -47,7 +47,8 @@ pub(crate) async fn all(admin: &DatabaseAdmin) -> Result<Vec<TenantMigration>, A
     Ok(outcomes)
 }
 
-async fn one(admin: &DatabaseAdmin, schema: &str, role: &str) -> Result<(), AdminError> {
+/// Migrates one tenant.
+pub(crate) async fn one(admin: &DatabaseAdmin, schema: &str, role: &str) -> Result<(), AdminError> {
     let names = Names::new(schema, role)?;
     let mut session = admin.database.session().await?;
     session.begin().await?;

@@ -1,6 +1,8 @@
 //! Removes a tenant: locks it out, ends its sessions, drops what it had. Each step may find its outcome in place, so that a
 //! removal that was cut off goes on where it ended.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgDatabaseError};
 
@@ -15,6 +17,9 @@ const WHAT: &str = "remove a tenant";
 
 /// How often to try to drop the schema, and to end the sessions.
 const ROUNDS: u32 = 5;
+
+/// How long to wait for a lock that the tenant itself may hold, before its sessions are ended.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn remove(admin: &DatabaseAdmin, names: &Names) -> Result<Removal, AdminError> {
     let mut session = admin.database.session().await?;
@@ -34,14 +39,25 @@ async fn carry_out(
 ) -> Result<Removal, AdminError> {
     let rights = Rights::read(&mut session.connection, admin).await?;
     rights.check_registry()?;
-    session.begin().await?;
-    let done = lock_out(&mut session.connection, admin, &rights, names).await;
-    if session.end(WHAT, done).await? == Removal::Absent {
-        return Ok(Removal::Absent);
-    }
     let mut round = 1;
     loop {
+        session.begin().await?;
+        let done = lock_out(&mut session.connection, admin, &rights, names).await;
+        match session.end(WHAT, done).await {
+            Ok(Removal::Removed) => break,
+            Ok(Removal::Absent) => return Ok(Removal::Absent),
+            // A tenant may change settings of its own role, and keep that transaction open.
+            Err(AdminError::Busy { .. }) if round < ROUNDS => {
+                round += 1;
+                end_sessions(&mut session.connection, names).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    round = 1;
+    loop {
         end_sessions(&mut session.connection, names).await?;
+        unlink_large_objects(&mut session.connection, names).await?;
         session.begin().await?;
         let done = drop_all(&mut session.connection, admin, names).await;
         match session.end(WHAT, done).await {
@@ -82,6 +98,7 @@ async fn lock_out(
     registry::removing(connection, names).await?;
     let values = names.values();
     if standing.role_exists {
+        wait_for_locks(connection, PATIENCE.min(admin.removal_patience)).await?;
         run(connection, WHAT, include_str!("../queries/roles/lock_out.sql"), &values).await?;
         create::grant_admin(connection, rights, names).await?;
         dismiss(connection, names).await?;
@@ -120,6 +137,22 @@ async fn end_sessions(connection: &mut PgConnection, names: &Names) -> Result<()
         reason: format!("some of role `{}` do not end", names.role),
         source: None,
     })
+}
+
+/// Removes the large objects of the role, of which it may have made any number.
+async fn unlink_large_objects(
+    connection: &mut PgConnection,
+    names: &Names,
+) -> Result<(), AdminError> {
+    let what = "remove the large objects of a tenant";
+    loop {
+        let query = sqlx::query(include_str!("../queries/large_objects/unlink.sql"));
+        let query = query.persistent(false).bind(&names.role);
+        let row = query.fetch_one(&mut *connection).await.during(what)?;
+        if row.try_get::<i64, _>("unlinked").during(what)? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Drops schema and role, and forgets the tenant, all or nothing.

@@ -83,7 +83,10 @@ impl TenantStore for SecureTenants {
         };
         match self.admin.create_tenant(config).await {
             Ok(_) => Ok(Creation::Created),
-            Err(AdminError::TenantExists { .. }) => Ok(Creation::Existed),
+            Err(AdminError::TenantExists { .. }) => {
+                self.admin.migrate(tenant.as_str(), &self.role(tenant)).await.map_err(told)?;
+                Ok(Creation::Existed)
+            }
             Err(error) => Err(told(error)),
         }
     }

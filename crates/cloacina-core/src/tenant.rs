@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The longest name of a tenant, in bytes.
 const MAX_LEN: usize = 48;
 
-/// Names that databases and operating systems use themselves.
-const RESERVED: [&str; 6] = ["public", "information_schema", "con", "prn", "aux", "nul"];
+/// Names that databases and operating systems use themselves, and where `cloacina-admin` keeps its registry.
+const RESERVED: [&str; 7] =
+    ["public", "information_schema", "cloacina_admin", "con", "prn", "aux", "nul"];
 
 /// Names a tenant. Cheap to clone.
 ///

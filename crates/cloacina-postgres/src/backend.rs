@@ -62,7 +62,7 @@ impl PostgresBackend {
         let tracker = tokio_util::task::TaskTracker::new();
         let schema = options.schema.clone();
         // A task that nobody can drop: what it has begun it also closes.
-        let opened = tracker.spawn(async move { open::open(&options).await });
+        let opened = tracker.spawn(async move { open::open(options).await });
         let (connections, seat) = opened.await.map_err(|failure| {
             let reason = "opening the database did not end".to_owned();
             BackendError::Unavailable { reason, source: Some(Box::new(failure)) }

@@ -4,11 +4,14 @@ use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloacina_core::backend::BoxError;
 use cloacina_core::{BackendError, Connect, ConnectOptions, ConnectSchema};
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::PostgresBackend;
 use crate::schema::SchemaName;
@@ -112,8 +115,8 @@ impl PostgresOptions {
     /// Asks for another address when the server refuses the credentials of this one, as after their rotation. Connections that
     /// are open stay, so what runs goes on.
     ///
-    /// What is asked may take its time, but everybody who needs a connection meanwhile waits. Its error is passed on as the
-    /// source of a [`BackendError::Refused`].
+    /// Everybody who needs a connection meanwhile waits for the answer, up to 8 s. While it is late, fails, or gives what the server
+    /// refuses as well, the store counts as unavailable: what is to be written waits and is tried again.
     ///
     /// ```
     /// use cloacina_postgres::PostgresOptions;
@@ -132,7 +135,8 @@ impl PostgresOptions {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<String, BoxError>> + Send + 'static,
     {
-        self.credentials = Some(Credentials(Arc::new(move || Box::pin(ask()))));
+        let ask = Arc::new(move || -> Asked { Box::pin(ask()) });
+        self.credentials = Some(Credentials { ask, last: Arc::default() });
         self
     }
 
@@ -158,20 +162,42 @@ impl fmt::Debug for PostgresOptions {
     }
 }
 
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long an answer serves others as well.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Whom to ask for an address.
 #[derive(Clone)]
-pub(crate) struct Credentials(Arc<dyn Fn() -> Asked + Send + Sync>);
+pub(crate) struct Credentials {
+    ask: Arc<dyn Fn() -> Asked + Send + Sync>,
+    /// When somebody last asked, and the answer: all who need it at once get the same.
+    last: Arc<Mutex<Option<(Instant, PgConnectOptions)>>>,
+}
 
 type Asked = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
 impl Credentials {
     /// Asks, and makes settings for new connections of the answer.
     pub(crate) async fn renew(&self) -> Result<PgConnectOptions, BackendError> {
-        let url = (self.0)().await.map_err(|error| BackendError::Refused {
+        // Whoever keeps the new ones may be behind for a moment: what is to be written waits.
+        let failed = |source| BackendError::Unavailable {
             reason: "the server refuses the credentials, and asking for new ones failed".to_owned(),
-            source: Some(error),
-        })?;
-        Ok(PostgresOptions::from_url(&url)?.connect)
+            source,
+        };
+        let mut last = self.last.lock().await;
+        if let Some((at, connect)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Ok(connect.clone());
+        }
+        let asked = tokio::time::timeout(PATIENCE, (self.ask)()).await;
+        let url = asked.map_err(|late| failed(Some(Box::new(late))))?;
+        let url = url.map_err(|error| failed(Some(error)))?;
+        let connect = PostgresOptions::from_url(&url)?.connect;
+        *last = Some((Instant::now(), connect.clone()));
+        Ok(connect)
     }
 }
 

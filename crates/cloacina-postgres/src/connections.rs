@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::error::{Context as _, is_lost, is_refusal, not_begun, refused};
+use crate::error::{Context as _, is_lost, is_refusal, is_slow, not_begun, refused};
 use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
 use crate::schema::{RoleName, SchemaName};
@@ -130,7 +130,7 @@ pub(crate) struct Connections {
     longest: Mutex<Duration>,
     /// Where others use the pools as well: how many connections this handle may still use.
     turns: Semaphore,
-    /// Its signs of life took long: they are not to keep those of others waiting.
+    /// Its last statement took too long: it is not to keep others waiting.
     slow: AtomicBool,
     tracker: TaskTracker,
     pub(crate) queries: Queries,
@@ -204,14 +204,9 @@ impl Connections {
                 Ownership::Shared => BRIEF,
             };
             let begin = begin(longest, &self.scope);
-            let done = self.transaction(Pools::vital, what, begin, longest * 2, operation).await;
-            let slow = matches!(done, Err(BackendError::Unavailable { .. }));
-            self.slow.store(slow, Ordering::Relaxed);
-            return done;
+            return self.transaction(Pools::vital, what, begin, longest * 2, operation).await;
         }
-        let done = self.write(what, operation).await;
-        self.slow.store(done.is_err(), Ordering::Relaxed);
-        done
+        self.write(what, operation).await
     }
 
     /// Runs an operation in a write transaction that may take long, and that does not wait behind others of this handle.
@@ -277,6 +272,7 @@ impl Connections {
                 // Nobody else may get it.
                 connection.close_on_drop();
             }
+            this.slow.store(result.as_ref().is_err_and(is_slow), Ordering::Relaxed);
             result
         })
         .await
@@ -292,7 +288,10 @@ impl Connections {
         if std::ptr::eq(pool, self.pools.vital()) {
             return Ok(None);
         }
-        match tokio::time::timeout(pools::PATIENCE, self.turns.acquire()).await {
+        // One whose statements take long, such as behind locks of its own, has one connection until that is over.
+        let turns = if self.slow.load(Ordering::Relaxed) { TURNS } else { 1 };
+        let turns = self.turns.acquire_many(u32::try_from(turns).unwrap_or(1));
+        match tokio::time::timeout(pools::PATIENCE, turns).await {
             Ok(turn) => Ok(turn.ok()),
             Err(_) => Err(BackendError::Unavailable {
                 reason: format!(

@@ -123,6 +123,11 @@ pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(&*code, "22023" | "42501" | "42704"))
 }
 
+/// Tells whether a limit on time ended it.
+pub(crate) fn is_slow(error: &BackendError) -> bool {
+    has_state(error, &["55P03", "57014"])
+}
+
 /// Tells whether others had it locked for too long.
 pub(crate) fn is_locked(error: &BackendError) -> bool {
     has_state(error, &["55P03", "40P01"])

@@ -140,8 +140,8 @@ fn missing_right(schema: &SchemaName, error: BackendError) -> BackendError {
         return error;
     }
     refused(format!(
-        "{error}: somebody who may has to run `CREATE SCHEMA {schema} AUTHORIZATION` with the name of this role, or to \
-         grant it USAGE and CREATE on schema {schema}"
+        "{error}: for a tenant with a role of its own, `DatabaseAdmin::create_tenant` makes the schema; otherwise somebody who \
+         may has to run `CREATE SCHEMA {schema} AUTHORIZATION` with the name of this role"
     ))
 }
 

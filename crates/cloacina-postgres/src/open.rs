@@ -67,11 +67,11 @@ impl Site {
 
 /// Brings the tables of a schema up to date and opens connections for it alone.
 pub(crate) async fn open(
-    options: &PostgresOptions,
+    mut options: PostgresOptions,
 ) -> Result<(Arc<Connections>, Seat), BackendError> {
     // A connection for the start alone, of which nothing is kept: what comes after depends on what it finds.
-    let mut first = pools::connect(&options.connect).await?;
-    let opened = open_with(options, &mut first).await;
+    let mut first = pools::first(&mut options).await?;
+    let opened = open_with(&options, &mut first).await;
     let _ = first.close_hard().await;
     opened
 }

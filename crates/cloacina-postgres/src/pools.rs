@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloacina_core::BackendError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Executor as _, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres};
 
 use crate::PostgresOptions;
 use crate::connect::Credentials;
@@ -114,9 +114,36 @@ impl Pool {
         let acquired = self.pool.acquire().await.during(what);
         match acquired {
             Err(error) if self.renew_after(&error).await? == Renewal::Renewed => {
-                self.pool.acquire().await.during(what)
+                self.pool.acquire().await.during(what).map_err(|error| self.later(error))
             }
             acquired => acquired,
+        }
+    }
+
+    /// The same, and makes sure that the connection was not lost while nobody used it.
+    pub(crate) async fn acquire_checked(
+        &self,
+        what: &str,
+    ) -> Result<PoolConnection<Postgres>, BackendError> {
+        let mut others = self.size();
+        loop {
+            let mut connection = self.acquire(what).await?;
+            match connection.ping().await.during(what) {
+                Ok(()) => return Ok(connection),
+                Err(error) if others == 0 => return Err(error),
+                Err(_) => others -= 1,
+            }
+            connection.close_on_drop();
+        }
+    }
+
+    /// Where credentials can be renewed, those that are refused are no reason to give up.
+    fn later(&self, error: BackendError) -> BackendError {
+        match error {
+            BackendError::Refused { reason, source } if self.credentials.is_some() => {
+                BackendError::Unavailable { reason, source }
+            }
+            error => error,
         }
     }
 
@@ -154,6 +181,18 @@ pub(crate) enum Renewal {
     Renewed,
     /// They stay.
     None,
+}
+
+/// Opens a connection that belongs to no pool. Should the server refuse the credentials, asks once for new ones, which are part of
+/// the options then.
+pub(crate) async fn first(options: &mut PostgresOptions) -> Result<PgConnection, BackendError> {
+    match (connect(&options.connect).await, &options.credentials) {
+        (Err(error), Some(credentials)) if is_wrong_password(&error) => {
+            options.connect = credentials.renew().await?;
+            connect(&options.connect).await
+        }
+        (connected, _) => connected,
+    }
 }
 
 /// Opens a connection that belongs to no pool.

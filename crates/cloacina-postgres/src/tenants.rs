@@ -105,10 +105,11 @@ impl Inner {
         }
         let options = self.options()?;
         let opened = self.site.get_or_try_init(|| async {
-            let mut first = pools::connect(&options.connect).await?;
+            let mut options = options.clone();
+            let mut first = pools::first(&mut options).await?;
             // One hears from others, one carries signs of life, one is for what is done past the tenants.
             let size = options.pool_size.max(4) - 3;
-            let site = Site::open(options, size, &mut first).await;
+            let site = Site::open(&options, size, &mut first).await;
             let _ = first.close_hard().await;
             let site = site?;
             Ok(Open { heard: site.session.join_all().await, site })
@@ -133,7 +134,7 @@ impl Inner {
         let unknown = || TenantError::UnknownTenant(tenant.clone());
         let Ok(schema) = SchemaName::tenant(tenant.as_str()) else { return Err(unknown()) };
         let site = &self.open().await?.site;
-        let mut connection = site.pools.general().acquire("open a tenant").await?;
+        let mut connection = site.pools.general().acquire_checked("open a tenant").await?;
         let entered = async {
             let found = catalog::find(&mut connection, Some(&[tenant.as_str()])).await?;
             let found = found.first().ok_or_else(unknown)?;
@@ -159,7 +160,7 @@ impl Inner {
         what: &str,
         chore: impl AsyncFnOnce(&mut PgConnection) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        let mut connection = self.open().await?.site.pools.chores().acquire(what).await?;
+        let mut connection = self.open().await?.site.pools.chores().acquire_checked(what).await?;
         let done = chore(&mut connection).await;
         if done.is_err() {
             // Its transaction may be open still.
@@ -236,7 +237,7 @@ impl TenantStore for PostgresTenants {
                 among.as_ref().map(|among| among.iter().map(TenantId::as_str).collect());
             let tenants = inner.find(among.as_deref()).await?;
             let pools = &inner.open().await?.site.pools;
-            let mut connection = pools.chores().acquire("look for work").await?;
+            let mut connection = pools.chores().acquire_checked("look for work").await?;
             let found = work::look(&mut connection, &tenants).await;
             if found.is_err() || tenants.len() > MANY {
                 // What it has seen of so many schemas the session would remember.

@@ -7,6 +7,7 @@ mod attacks;
 mod audit;
 mod guide;
 mod interrupted;
+mod isolation;
 mod lifecycle;
 mod migrations;
 mod proxy;

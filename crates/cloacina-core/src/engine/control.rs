@@ -25,7 +25,7 @@ impl Engine {
     /// Finds out whether an execution that somebody waits for has ended elsewhere.
     pub(crate) fn look_for(self: &Arc<Self>, id: ExecutionId) {
         let engine = Arc::clone(self);
-        self.tracker.spawn(async move { engine.look_for_now(id).await });
+        self.spawn(async move { engine.look_for_now(id).await });
     }
 
     pub(super) async fn look_for_now(&self, id: ExecutionId) {
@@ -84,7 +84,7 @@ impl Engine {
     ) -> Result<PipelineStatus, ExecutorError> {
         let engine = Arc::clone(self);
         // On the tracker: once the store has changed, the driver must hear of it even if the caller stops waiting.
-        let done = self.tracker.spawn(async move { engine.order_now(id, &order).await });
+        let done = self.spawn(async move { engine.order_now(id, &order).await });
         done.await.unwrap_or(Err(ExecutorError::ShuttingDown))
     }
 

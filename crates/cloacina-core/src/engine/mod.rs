@@ -24,9 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, RwLock};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 
 use crate::backend::{Backend, BackendError, ExecutionSnapshot, NewWorker};
 use crate::task::States;
@@ -82,6 +84,8 @@ pub(crate) struct Engine {
     /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
     control: tokio::sync::Mutex<()>,
     tracker: TaskTracker,
+    /// Names the tenant in all that is logged.
+    span: Span,
     stop: CancellationToken,
     kill: CancellationToken,
 }
@@ -151,6 +155,10 @@ impl Engine {
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
             tracker: tracker.clone(),
+            span: match &tenant {
+                Some(tenant) => tracing::info_span!("executor", %tenant),
+                None => Span::none(),
+            },
             stop: kill.child_token(),
             kill,
             config,
@@ -162,17 +170,25 @@ impl Engine {
         if role == Role::Worker {
             engine.backend.register_worker(&engine.new_worker()).await?;
             let (worker, slots) = (engine.worker(), engine.config.max_concurrent_tasks);
-            tracing::info!(%worker, slots, "a worker has started");
+            engine.span.in_scope(|| tracing::info!(%worker, slots, "a worker has started"));
             engine.beat_once().await;
-            tracker.spawn(steward::keep_alive(Arc::clone(&engine)));
-            tracker.spawn(steward::sweep(Arc::clone(&engine)));
-            tracker.spawn(partings::take_back(Arc::clone(&engine)));
-            tracker.spawn(steward::claim(Arc::clone(&engine)));
+            engine.spawn(steward::keep_alive(Arc::clone(&engine)));
+            engine.spawn(steward::sweep(Arc::clone(&engine)));
+            engine.spawn(partings::take_back(Arc::clone(&engine)));
+            engine.spawn(steward::claim(Arc::clone(&engine)));
             engine.note_unowned();
         }
-        tracker.spawn(work);
-        tracker.spawn(steward::watch(Arc::clone(&engine)));
+        engine.spawn(work);
+        engine.spawn(steward::watch(Arc::clone(&engine)));
         Ok(engine)
+    }
+
+    /// Runs something beside, until it ends or everything stops.
+    fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tracker.spawn(future.instrument(self.span.clone()))
     }
 
     fn new_worker(&self) -> NewWorker {
@@ -308,7 +324,7 @@ impl Engine {
         match restore::take_up(&workflow, snapshot, &self.config) {
             Ok(taken_up) => {
                 let driver = Driver::new(Arc::clone(self), worker, taken_up);
-                self.tracker.spawn(driver.run());
+                self.spawn(driver.run());
             }
             Err(error) => {
                 tracing::error!(execution_id = %id, %error, "an execution cannot be taken up");

@@ -271,7 +271,7 @@ impl Engine {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let engine = Arc::clone(self);
         // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
-        let claimed = self.tracker.spawn(async move {
+        let claimed = self.spawn(async move {
             // An order in between would find no driver, and the driver would not know of it.
             let _control = engine.control.lock().await;
             let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;

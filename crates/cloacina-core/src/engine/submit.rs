@@ -50,7 +50,7 @@ impl Engine {
                 let (acknowledge, acknowledged) = oneshot::channel();
                 let run =
                     Arc::clone(self).submit_and_run(workflow.clone(), new, place, acknowledge);
-                self.tracker.spawn(run);
+                self.spawn(run);
                 acknowledged.await
             }
             None => {

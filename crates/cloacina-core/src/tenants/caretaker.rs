@@ -278,7 +278,7 @@ async fn rest<S: TenantStore>(roster: Arc<Roster<S>>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(roster.settings.idle_timeout / 4) => {
-                roster.stop_idle().await;
+                roster.stop_idle();
                 roster.stop_vanished().await;
             }
             () = roster.stop.cancelled() => return,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
@@ -11,12 +10,9 @@ use super::entry::{Entry, Place};
 use super::roster::Roster;
 use crate::{TenantId, UnifiedExecutor};
 
-/// How many executors are stopped at once.
-const AT_ONCE: usize = 8;
-
 impl<S: TenantStore> Roster<S> {
     /// Stops the executors that have had nothing to do for a while.
-    pub(super) async fn stop_idle(self: &Arc<Self>) {
+    pub(super) fn stop_idle(self: &Arc<Self>) {
         let now = Instant::now();
         let idle: Vec<TenantId> = {
             let entries = self.lock();
@@ -24,16 +20,14 @@ impl<S: TenantStore> Roster<S> {
                 entries.iter().filter(|(_, entry)| entry.is_idle(now, self.settings.idle_timeout));
             idle.map(|(tenant, _)| tenant.clone()).collect()
         };
-        let stopped = stream::iter(idle).for_each_concurrent(AT_ONCE, |tenant| {
+        for tenant in idle {
+            // Each by itself: one that hangs keeps no other from stopping.
             let this = Arc::clone(self);
-            let stopped = self.finish(async move {
+            self.tracker.spawn(async move {
+                let Ok(_turn) = this.stops.acquire().await else { return };
                 this.stop_one(&tenant).await;
-                Ok(())
             });
-            // Nothing that it does fails.
-            stopped.map(drop)
-        });
-        stopped.await;
+        }
     }
 
     async fn stop_one(&self, tenant: &TenantId) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +18,9 @@ use super::{Creation, Removal, TenantError, TenantMetrics, TenantStore};
 use crate::engine::{Role, Shared};
 use crate::executor::Prepared;
 use crate::{Backend, ExecutorError, TenantId, UnifiedExecutor, UnifiedExecutorBuilder};
+
+/// How many executors are stopped at once, of those that have nothing to do.
+const STOPS: usize = 32;
 
 /// What a manager was told.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Roster<S: TenantStore> {
     pub(super) tracker: TaskTracker,
     pub(super) stop: CancellationToken,
     begun: AtomicBool,
+    /// Bounds how many executors are stopped at once.
+    pub(super) stops: Semaphore,
 }
 
 /// The lock of an entry that is on the roster.
@@ -61,6 +66,7 @@ impl<S: TenantStore> Roster<S> {
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
             begun: AtomicBool::new(false),
+            stops: Semaphore::new(STOPS),
         }
     }
 

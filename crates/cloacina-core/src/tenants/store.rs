@@ -66,7 +66,8 @@ pub trait TenantStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A store that fails. A tenant that cannot be read is left out, and logged.
+    /// A store that fails. A tenant that cannot be read for now is told as if it had work; one that never can be is left out. Both
+    /// are logged.
     async fn work(&self, among: Option<&[TenantId]>) -> Result<Vec<TenantWork>, TenantError>;
 
     /// Waits until somebody else may have given a tenant work, looking no more often than `poll` where nothing tells.

@@ -133,7 +133,9 @@ fn finish(partial: &Path, to: &Path) -> Result<(), BackendError> {
         .write(true)
         .open(partial)
         .and_then(|file| file.sync_all())
-        .and_then(|()| fs::rename(partial, to))
+        // Not by renaming it, which would replace what came to be there meanwhile.
+        .and_then(|()| fs::hard_link(partial, to))
+        .and_then(|()| fs::remove_file(partial))
         .and_then(|()| flush(folder));
     finished.map_err(|error| refused_by(&format!("`{}` cannot be written", to.display()), error))
 }

@@ -23,6 +23,9 @@ const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
 /// Whoever opens a tenant shares the lock of this file meanwhile, whoever removes one has it alone. No tenant is called so.
 const LOCK: &str = ".lock";
 
+/// Who goes in shares this for a moment; who wants to be alone closes it.
+const GATE: &str = ".gate";
+
 /// Times of files are coarse: what was written a moment ago may be written again without a trace.
 const COARSE: Duration = Duration::from_millis(100);
 
@@ -85,7 +88,7 @@ impl Folder {
             return Err(refused(format!("the path `{}` is not UTF-8", path.display())));
         }
         let folder = Self(path);
-        folder.open_lock()?;
+        folder.open_lock(LOCK)?;
         Ok(folder)
     }
 
@@ -121,10 +124,25 @@ impl Folder {
         BackendError::Unavailable { reason, source: Some(Box::new(error)) }
     }
 
-    /// Waits until nobody opens, or removes, a tenant. The lock ends with the file.
-    pub(super) async fn lock(&self, hold: Hold) -> Result<File, BackendError> {
-        let file = self.open_lock()?;
-        let begun = Instant::now();
+    /// Waits until nobody opens, or removes, a tenant.
+    ///
+    /// Who wants it alone closes the gate first, through which the others go: otherwise there might always be some inside.
+    pub(super) async fn lock(&self, hold: Hold) -> Result<Lock, BackendError> {
+        let deadline = Instant::now() + PATIENCE;
+        let gate = self.lock_file(GATE, hold, deadline).await?;
+        let folder = self.lock_file(LOCK, hold, deadline).await?;
+        let gate = (hold == Hold::Alone).then_some(gate);
+        Ok(Lock { _folder: folder, _gate: gate })
+    }
+
+    /// Locks a file. The lock ends with it.
+    async fn lock_file(
+        &self,
+        name: &str,
+        hold: Hold,
+        deadline: Instant,
+    ) -> Result<File, BackendError> {
+        let file = self.open_lock(name)?;
         let mut pause = Duration::from_millis(2);
         loop {
             let tried = match hold {
@@ -133,7 +151,7 @@ impl Folder {
             };
             match tried {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => sleep(pause).await,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(pause).await,
                 Err(TryLockError::WouldBlock) => {
                     let named = self.0.display();
                     let reason = format!("others opened or removed tenants of `{named}` all along");
@@ -148,18 +166,27 @@ impl Folder {
         }
     }
 
-    fn open_lock(&self) -> Result<File, BackendError> {
+    fn open_lock(&self, name: &str) -> Result<File, BackendError> {
+        let path = self.0.join(name);
+        // A link would lead out of the folder.
+        regular(&path)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let path = self.0.join(LOCK);
         let named = path.display();
         options.open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => self.unreadable(error),
             _ => refused_by(&format!("the lock file `{named}` cannot be opened"), error),
         })
     }
+}
+
+/// The folder is locked while this lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _folder: File,
+    _gate: Option<File>,
 }
 
 /// Refuses a folder in which others than its owner could put links and files under our feet.
@@ -208,6 +235,9 @@ pub(super) fn marks(database: &Path) -> Result<Marks, BackendError> {
 fn regular(path: &Path) -> Result<Option<Mark>, BackendError> {
     let named = path.display();
     match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() && has_another_name(&found) => Err(refused(format!(
+            "`{named}` is a hard link to a file that has another name as well"
+        ))),
         Ok(found) if found.is_file() => Ok(Some(Mark::of(&found))),
         Ok(found) if found.is_symlink() => {
             Err(refused(format!("`{named}` is a symbolic link, which is not followed")))
@@ -219,6 +249,16 @@ fn regular(path: &Path) -> Result<Option<Mark>, BackendError> {
             Err(BackendError::Unavailable { reason, source: Some(Box::new(error)) })
         }
     }
+}
+
+#[cfg(unix)]
+fn has_another_name(found: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(found) > 1
+}
+
+#[cfg(not(unix))]
+fn has_another_name(_: &Metadata) -> bool {
+    false
 }
 
 impl Marks {

@@ -86,6 +86,12 @@ pub(super) async fn look_at_all(
         loop {
             match glass.look(&folder.file(&tenant), ask).await {
                 Ok(found) => all.push((tenant, found)),
+                // It may have work: whoever opens it tries again.
+                Err(error) if ask == Ask::Work && error.is_transient() => {
+                    leave_out(&tenant, &error);
+                    let work = Work { owned: true, next_due: None };
+                    all.push((tenant, Found::Tenant(Some(work))));
+                }
                 Err(error) => leave_out(&tenant, &error),
             }
             let Some(following) = next() else { break };
@@ -105,7 +111,7 @@ pub(super) async fn look_at_all(
 /// Tells of a tenant that cannot be read.
 pub(super) fn leave_out(tenant: &TenantId, error: &BackendError) {
     let error = error as &dyn std::error::Error;
-    tracing::warn!(%tenant, error, "a tenant that cannot be read is left out");
+    tracing::warn!(%tenant, error, "a tenant cannot be read");
 }
 
 impl<'f> Glass<'f> {

@@ -38,7 +38,8 @@ impl Place {
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.tenants.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name != ".lock").collect();
+        let mut names: Vec<String> =
+            names.filter(|name| name != ".lock" && name != ".gate").collect();
         names.sort_unstable();
         names
     }

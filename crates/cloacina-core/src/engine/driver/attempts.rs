@@ -60,7 +60,7 @@ impl Driver {
             signs,
             mailbox: self.to_self.clone(),
         };
-        self.engine.tracker.spawn(attempt.run());
+        self.engine.spawn(attempt.run());
     }
 
     /// Strikes an attempt off; false if it was given up before.
