@@ -20,6 +20,7 @@
 #[doc(hidden)]
 pub mod admin;
 mod backend;
+mod begin;
 mod claim;
 mod clock;
 mod commit;

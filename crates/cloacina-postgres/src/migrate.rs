@@ -4,7 +4,7 @@ use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
-use crate::connections::set_role;
+use crate::begin::set_role;
 use crate::error::{Context as _, is_forbidden, is_there_already, refused};
 use crate::queries::render;
 use crate::schema::{RoleName, SchemaName};

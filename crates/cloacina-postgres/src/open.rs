@@ -7,7 +7,8 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 
 use crate::PostgresOptions;
-use crate::connections::{Connections, Ownership, Scope};
+use crate::begin::Scope;
+use crate::connections::{Connections, Ownership};
 use crate::migrate::{self, Missing};
 use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;

@@ -10,7 +10,7 @@ use cloacina_testing::postgres::{schema_name, server};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
-use crate::connections::{Scope, begin};
+use crate::begin::{Scope, begin};
 use crate::{PostgresBackend, PostgresOptions};
 
 /// The statements that run all the time, with the number of their parameters.

@@ -18,7 +18,8 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connections::{Ownership, Scope};
+use crate::begin::Scope;
+use crate::connections::Ownership;
 use crate::heard::Heard;
 use crate::migrate::{self, Migration, Missing};
 use crate::open::Site;

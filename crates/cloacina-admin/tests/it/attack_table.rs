@@ -194,7 +194,10 @@ pub(crate) const ATTEMPTS: &[(&str, Outcome)] = &[
     ),
     (
         "NOTIFY cloacina_tenant_a, 'forged'; SELECT 1::bigint",
-        Harmless(1, "a hint without content: whoever hears it looks into the tables"),
+        Harmless(
+            1,
+            "a hint: whoever hears it looks whether there is work, for a bounded part of the time",
+        ),
     ),
     (
         "GRANT USAGE ON SCHEMA tenant_b TO PUBLIC; SELECT count(*) FROM pg_namespace AS n, aclexplode(n.nspacl) AS a WHERE n.nspname = 'tenant_b' AND a.grantee = 0",

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use cloacina_admin::{AdminError, Database, DatabaseAdmin, Removal, RoleSettings, TenantState};
+use cloacina_postgres::UnifiedExecutor;
 use cloacina_testing::postgres::server;
 
-use crate::support::{Place, connect, login_refusal, number, open, run, text, work};
+use crate::support::{Block, Place, connect, login_refusal, number, open, run, text, work};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_with_the_least_rights_creates_lists_rotates_migrates_and_removes() {
@@ -261,4 +262,19 @@ async fn no_debug_text_and_no_error_shows_a_password() {
     ] {
         assert!(!text.contains("hunter2") && !text.contains("100%"), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_of_one_login_becomes_a_tenant_with_a_role_and_keeps_what_it_holds() {
+    let place = Place::prepared(server()).await;
+    let before = UnifiedExecutor::with_schema(&place.superuser_url(), "tenant_a").await.unwrap();
+    work(&before).await;
+    before.shutdown().await.unwrap();
+    let refused = place.admin().create_tenant(place.config("a")).await.unwrap_err();
+    assert!(matches!(refused, AdminError::NotOurs { .. }), "{refused:?}");
+    place.dba(Block::Adoption).await;
+    let executor = open(&place.tenant("a").await).await;
+    assert_eq!(executor.list_executions().await.unwrap().len(), 1, "what it held before");
+    work(&executor).await;
+    executor.shutdown().await.unwrap();
 }

@@ -18,6 +18,7 @@ pub(crate) enum Block {
     PublicSchema,
     OtherDatabases,
     Runtime,
+    Adoption,
 }
 
 /// A database of its own, with an admin of its own.
@@ -77,7 +78,8 @@ impl Place {
             .replace("app_admin", &self.admin_role)
             .replace("app_tenants", &self.group)
             .replace("app_runtime", &self.runtime_role())
-            .replace("DATABASE app ", &format!("DATABASE {} ", self.database));
+            .replace("DATABASE app ", &format!("DATABASE {} ", self.database))
+            .replace("acme", "tenant_a");
         run(&mut self.superuser().await, &sql).await;
     }
 
@@ -118,8 +120,12 @@ impl Place {
 
     /// A session of the superuser in the database.
     pub(crate) async fn superuser(&self) -> PgConnection {
+        connect(&self.superuser_url()).await
+    }
+
+    pub(crate) fn superuser_url(&self) -> String {
         let (server, _) = self.server.url().rsplit_once('/').unwrap();
-        connect(&format!("{server}/{}", self.database)).await
+        format!("{server}/{}", self.database)
     }
 
     /// A session of the admin.

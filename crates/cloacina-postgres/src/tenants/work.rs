@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::catalog::Found;
-use crate::connections::set_role;
+use crate::begin::set_role;
 use crate::error::{Context as _, is_lost_with};
 use crate::queries::render;
 
