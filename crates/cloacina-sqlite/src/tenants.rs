@@ -97,13 +97,7 @@ impl SqliteTenants {
     /// [`BackendError::Config`] for an address in place of a path, [`BackendError::Refused`] for a folder that cannot be created or written, and for one to which its group or
     /// everybody may write. That they may read it is no error: they learn the names of the tenants, no more.
     pub fn new(folder: impl AsRef<Path>) -> Result<Self, BackendError> {
-        let folder = folder.as_ref();
-        if folder.to_str().is_some_and(|path| path.contains("://") || path.starts_with("sqlite:")) {
-            // It may hold a password, so it is not shown.
-            let reason = "the folder of tenants is a path such as `data/tenants`, not an address";
-            return Err(BackendError::Config { reason: reason.to_owned() });
-        }
-        let folder = Folder::prepare(folder)?;
+        let folder = Folder::prepare(folder.as_ref())?;
         let watch = Mutex::new(Watch::new(&folder)?);
         let (tracker, closed) = (TaskTracker::new(), CancellationToken::new());
         let inner = Inner { folder, tracker, closed, opened: Mutex::default(), watch };

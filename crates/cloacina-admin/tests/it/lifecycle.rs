@@ -179,7 +179,7 @@ async fn a_tenant_that_lost_its_role_is_made_whole_and_keeps_its_data() {
 async fn a_schema_that_the_admin_used_itself_becomes_a_tenants_with_its_data() {
     let place = Place::prepared(server()).await;
     let url = place.url().replace("/ignored", &format!("/{}", place.database));
-    let shared = cloacina_postgres::UnifiedExecutor::with_schema(&url, "tenant_a").await.unwrap();
+    let shared = UnifiedExecutor::with_schema(&url, "tenant_a").await.unwrap();
     work(&shared).await;
     shared.shutdown().await.unwrap();
     let executor = open(&place.tenant("a").await).await;

@@ -63,6 +63,11 @@ pub(super) struct Marks {
 impl Folder {
     /// Creates the folder, readable by its owner only, or takes one that only its owner may write to.
     pub(super) fn prepare(path: &Path) -> Result<Self, BackendError> {
+        if path.to_str().is_some_and(|path| path.contains("://") || path.starts_with("sqlite:")) {
+            // It may hold a password, so it is not shown.
+            let reason = "the folder of tenants is a path such as `data/tenants`, not an address";
+            return Err(BackendError::Config { reason: reason.to_owned() });
+        }
         let path = std::path::absolute(path)
             .map_err(|error| refused_by("the working directory cannot be read", error))?;
         let named = path.display();

@@ -252,3 +252,14 @@ async fn folders_are_created_and_files_are_no_folders() {
         assert!(error.to_string().contains(path), "{error}");
     }
 }
+
+#[test]
+fn an_address_in_place_of_a_folder_is_refused_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for address in ["sqlite://tenants", "sqlite:tenants", "postgresql://app:secret@host/app"] {
+        let error = SqliteTenants::new(address).unwrap_err();
+        assert!(error.to_string().contains("is a path such as"), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!folder.path().join(address).exists());
+    }
+}
