@@ -187,7 +187,15 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
         // Others may tell all the time; looking a few times a poll is enough.
         let mut pause = (settings.poll_interval / 4).max(began.elapsed() * PAUSE);
         match found {
-            Ok(work) => work.into_iter().for_each(|work| attend(&roster, work)),
+            Ok(work) => {
+                let left: BTreeSet<_> =
+                    work.iter().filter(|one| is_due(one)).map(|one| &one.tenant).collect();
+                let looked_at = |tenant: &TenantId| anywhere.is_some() || tenants.contains(tenant);
+                // Where nothing that is due was left, whatever comes to be due is new.
+                news.rested().retain(|tenant, _| !looked_at(tenant) || left.contains(tenant));
+                drop(left);
+                work.into_iter().for_each(|work| attend(&roster, work));
+            }
             Err(error) => {
                 tracing::warn!(%error, "looking for tenants with work failed");
                 pause = pause.max(RETRY);
@@ -201,16 +209,20 @@ async fn look<S: TenantStore>(roster: Arc<Roster<S>>) {
     }
 }
 
+/// Reports whether there is work that nobody owns and that could be done now.
+fn is_due(work: &TenantWork) -> bool {
+    !work.owned && work.next_due.is_some_and(|wait| wait.is_zero())
+}
+
 /// Sees to work that was found.
 fn attend<S: TenantStore>(roster: &Arc<Roster<S>>, work: TenantWork) {
-    let TenantWork { tenant, owned, next_due } = work;
-    let wait = next_due.filter(|_| !owned).unwrap_or_default();
-    let wait = if wait.is_zero() && !owned {
+    let wait = if is_due(&work) {
         // What its executor left it could not do: it is of a workflow that is not known here, or of another version.
-        roster.news.rest_more(&tenant, &roster.settings).unwrap_or_default()
+        roster.news.rest_more(&work.tenant, &roster.settings).unwrap_or_default()
     } else {
-        wait
+        work.next_due.filter(|_| !work.owned).unwrap_or_default()
     };
+    let tenant = work.tenant;
     match roster.standing(&tenant) {
         Standing::Running => {}
         Standing::Changing => drop(roster.news.hints().tenants.insert(tenant)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloacina_core::{Context, ExecuteOptions, PipelineStatus, RetryPolicy};
 
 use super::ManagerFixture;
-use super::fixture::{complete, executor, until_all_rest};
+use super::fixture::{complete, executor, submit_to, until_all_rest};
 use crate::executor_cases::bodies::{Journal, failing, failing_until, idle};
 use crate::executor_cases::fixture::{until, workflow};
 use crate::tenant_conformance::TenantHarness;
@@ -102,5 +102,40 @@ pub async fn a_timeout_happens_in_a_tenant_at_rest<H: TenantHarness>(fx: &Manage
     })
     .await;
     backend.close().await;
+    manager.shutdown().await.expect("a shutdown");
+}
+
+/// Catches an executor that comes and goes all the time because of work that it does not know, and new work that waits for it.
+pub async fn work_that_nobody_can_do_starts_an_executor_now_and_then_only<H: TenantHarness>(
+    fx: &ManagerFixture<H>,
+) {
+    fx.create(["acme"]).await;
+    let (known, unknown) = (workflow("w", [idle("a")]), workflow("unknown", [idle("a")]));
+    let backend = fx.open("acme").await;
+    submit_to(&backend, &unknown).await;
+    let manager = fx.manager([known.clone()]).await;
+    let (mut starts, mut active) = (0, false);
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        let now = !manager.active_tenants().is_empty();
+        starts += usize::from(now && !active);
+        active = now;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // Each rest is twice as long as the one before: after 60 ms, after 120 ms and so on.
+    assert!((1..=8).contains(&starts), "{starts} starts");
+    let id = submit_to(&backend, &known).await;
+    fx.until_completed("acme", id).await;
+    backend.close().await;
+    manager.shutdown().await.expect("a shutdown");
+}
+
+/// Catches an executor that its user has shut down and that is handed out again.
+pub async fn an_executor_that_was_shut_down_is_replaced<H: TenantHarness>(fx: &ManagerFixture<H>) {
+    fx.create(["acme"]).await;
+    let manager = fx.manager([workflow("w", [idle("a")])]).await;
+    let executor = manager.get_executor("acme").await.expect("an executor");
+    executor.shutdown().await.expect("a shutdown");
+    complete::<H>(&manager, "acme", "w").await;
     manager.shutdown().await.expect("a shutdown");
 }

@@ -96,3 +96,27 @@ pub async fn work_of_a_process_that_dies_is_taken_over_by_one_in_which_the_tenan
     fx.until_completed("acme", id).await;
     survivor.shutdown().await.expect("a shutdown");
 }
+
+/// Catches work that is forgotten because somebody makes sure, at that moment, that its tenant exists.
+pub async fn work_for_a_tenant_that_is_being_created_is_not_forgotten<H: TenantHarness>(
+    fx: &ManagerFixture<H>,
+) {
+    let w = workflow("w", [idle("a")]);
+    let names: Vec<String> = (0..12).map(|number| format!("t{number}")).collect();
+    fx.create(names.iter().map(String::as_str)).await;
+    let mut ids = Vec::new();
+    for name in &names {
+        let backend = fx.open(name).await;
+        ids.push(submit_to(&backend, &w).await);
+        backend.close().await;
+    }
+    let manager = fx.manager([w]).await;
+    let creations = names.iter().map(|name| manager.create_tenant(name));
+    for creation in futures_util::future::join_all(creations).await {
+        assert_eq!(creation.expect("a creation"), cloacina_core::Creation::Existed);
+    }
+    for (name, id) in names.iter().zip(ids) {
+        fx.until_completed(name, id).await;
+    }
+    manager.shutdown().await.expect("a shutdown");
+}
