@@ -14,6 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor as _, Postgres, SqlStr};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::begin::{Scope, begin, begin_read, start};
@@ -33,6 +34,9 @@ const SHORTEST: Duration = Duration::from_secs(2);
 
 /// The same for signs of life over a connection that others need for theirs.
 const BRIEF: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to begin a transaction before another is tried.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How many connections of a pool that others use as well a handle may use at once.
 const TURNS: usize = 2;
@@ -238,10 +242,11 @@ impl Connections {
         begin: SqlStr,
         patience: Duration,
     ) -> Result<(PoolConnection<Postgres>, DateTime<Utc>), BackendError> {
-        let mut others = pool.size();
+        let (mut others, began) = (pool.size(), Instant::now());
         loop {
             let mut connection = pool.acquire(what).await?;
-            let started = tokio::time::timeout(patience, start(&mut connection, begin.clone()));
+            let answer = patience.min(ANSWER);
+            let started = tokio::time::timeout(answer, start(&mut connection, begin.clone()));
             let error = match started.await {
                 Ok(Ok((now, schema))) if self.scope.fits(schema) => return Ok((connection, now)),
                 Ok(Ok(_)) => {
@@ -255,8 +260,13 @@ impl Connections {
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
+                    // It has fallen silent while it was idle, and nobody else may get it.
                     connection.close_on_drop();
-                    return Err(silent(what, patience));
+                    if others == 0 || began.elapsed() > patience {
+                        return Err(silent(what, answer));
+                    }
+                    others -= 1;
+                    continue;
                 }
             };
             connection.close_on_drop();
