@@ -53,7 +53,7 @@ pub(crate) fn begin(longest: Duration, scope: &Scope) -> SqlStr {
          SET LOCAL statement_timeout = {longest}; \
          SET LOCAL idle_in_transaction_session_timeout = {longest}; \
          SET LOCAL timezone = 'UTC'; \
-         SELECT clock_timestamp() AS now, {schema} AS schema"
+         SELECT clock_timestamp() AS now, pg_backend_pid() AS pid, {schema} AS schema"
     );
     // Nothing but numbers of our own and a quoted name was put into it.
     AssertSqlSafe(sql).into_sql_str()
@@ -70,7 +70,7 @@ pub(crate) fn begin_read(scope: &Scope) -> SqlStr {
          SET LOCAL jit = off; \
          SET LOCAL statement_timeout = '50s'; \
          SET LOCAL timezone = 'UTC'; \
-         SELECT clock_timestamp() AS now, {schema} AS schema"
+         SELECT clock_timestamp() AS now, pg_backend_pid() AS pid, {schema} AS schema"
     );
     // Nothing but a quoted name was put into it.
     AssertSqlSafe(sql).into_sql_str()
@@ -81,11 +81,21 @@ pub(crate) fn set_role(role: Option<&RoleName>) -> String {
     role.map(|role| format!("SET LOCAL ROLE {role};")).unwrap_or_default()
 }
 
-/// Begins a transaction and returns its time, and which schema it finds, in one round trip.
+/// A transaction that has begun.
+pub(crate) struct Begun {
+    /// Its time.
+    pub(crate) now: DateTime<Utc>,
+    /// The server's process that serves the connection.
+    pub(crate) pid: i32,
+    /// Which schema it finds.
+    pub(crate) schema: Option<i64>,
+}
+
+/// Begins a transaction, in one round trip.
 pub(crate) async fn start(
     connection: &mut PgConnection,
     begin: SqlStr,
-) -> Result<(DateTime<Utc>, Option<i64>), sqlx::Error> {
+) -> Result<Begun, sqlx::Error> {
     let row = sqlx::raw_sql(begin).fetch_one(connection).await?;
-    Ok((row.try_get("now")?, row.try_get("schema")?))
+    Ok(Begun { now: row.try_get("now")?, pid: row.try_get("pid")?, schema: row.try_get("schema")? })
 }

@@ -248,7 +248,10 @@ impl Connections {
             let answer = patience.min(ANSWER);
             let started = tokio::time::timeout(answer, start(&mut connection, begin.clone()));
             let error = match started.await {
-                Ok(Ok((now, schema))) if self.scope.fits(schema) => return Ok((connection, now)),
+                Ok(Ok(begun)) if self.scope.fits(begun.schema) => {
+                    self.pools.own().note(begun.pid);
+                    return Ok((connection, begun.now));
+                }
                 Ok(Ok(_)) => {
                     self.roll_back(connection).await;
                     return Err(refused("the tenant was removed".to_owned()));

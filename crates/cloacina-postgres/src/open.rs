@@ -39,8 +39,11 @@ impl Site {
                 found?
             }
         };
+        let own = Arc::default();
         let session = match sessions {
-            Sessions::Own => Session::open(Pool::new(options, 1, wake::CONNECTING)),
+            Sessions::Own => {
+                Session::open(Pool::new(options, 1, wake::CONNECTING), Arc::clone(&own))
+            }
             Sessions::Shared => {
                 tracing::info!(
                     "the connections go through a pooler that shares sessions: changes of others are polled for, and the \
@@ -49,7 +52,7 @@ impl Site {
                 Session::none()
             }
         };
-        Ok(Self { pools: Pools::new(options, size), session, sessions })
+        Ok(Self { pools: Pools::new(options, size, own), session, sessions })
     }
 
     /// Begins to work on a schema.

@@ -1,12 +1,14 @@
 //! The one place that makes pools, and what shares them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cloacina_core::BackendError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres};
+use tokio::time::Instant;
 
 use crate::PostgresOptions;
 use crate::connect::Credentials;
@@ -38,6 +40,31 @@ pub(crate) struct Pools {
     chores: Pool,
     /// One connection for what keeps workers alive: it does not wait behind the others.
     vital: Pool,
+    own: Arc<OwnPids>,
+}
+
+/// The server's processes that served these pools a moment ago: what they tell is no news here.
+#[derive(Debug, Default)]
+pub(crate) struct OwnPids(Mutex<HashMap<i32, Instant>>);
+
+impl OwnPids {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, pid: i32) {
+        let (mut pids, now) = (self.lock(), Instant::now());
+        if pids.insert(pid, now).is_none() {
+            // The number may come to be another's.
+            pids.retain(|_, used| now.duration_since(*used) < REST);
+        }
+    }
+
+    /// Reports whether a process serves these pools.
+    pub(crate) fn has(&self, pid: u32) -> bool {
+        let used = i32::try_from(pid).ok().and_then(|pid| self.lock().get(&pid).copied());
+        used.is_some_and(|used| used.elapsed() < REST)
+    }
 }
 
 /// A pool, and where it gets new credentials if the server refuses those that it has.
@@ -48,15 +75,19 @@ pub(crate) struct Pool {
 
 impl Pools {
     /// Makes pools that connect when they are first used.
-    pub(crate) fn new(options: &PostgresOptions, size: u32) -> Arc<Self> {
+    pub(crate) fn new(options: &PostgresOptions, size: u32, own: Arc<OwnPids>) -> Arc<Self> {
         let general = Pool::new(options, size, PATIENCE);
         let (vital, chores) =
             (Pool::new(options, 1, VITAL_PATIENCE), Pool::new(options, 1, CHORE_PATIENCE));
-        Arc::new(Self { general, chores, vital })
+        Arc::new(Self { general, chores, vital, own })
     }
 
     pub(crate) const fn general(&self) -> &Pool {
         &self.general
+    }
+
+    pub(crate) fn own(&self) -> &OwnPids {
+        &self.own
     }
 
     pub(crate) const fn chores(&self) -> &Pool {

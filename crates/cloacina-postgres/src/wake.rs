@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::connections::{Connections, Ownership};
 use crate::error::Context as _;
 use crate::heard::Heard;
-use crate::pools::Pool;
+use crate::pools::{OwnPids, Pool};
 use crate::queries::Queries;
 use crate::schema::SchemaName;
 use keeper::Keeper;
@@ -86,8 +86,8 @@ impl Keys {
 }
 
 impl Session {
-    /// Opens the session, on a pool of one connection.
-    pub(crate) fn open(pool: Pool) -> Arc<Self> {
+    /// Opens the session, on a pool of one connection. What `own` told of all schemas is no news.
+    pub(crate) fn open(pool: Pool, own: Arc<OwnPids>) -> Arc<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (stop, tracker, pool) = (CancellationToken::new(), TaskTracker::new(), Arc::new(pool));
         let (places, connected) = (BTreeMap::new(), Arc::new(AtomicBool::new(false)));
@@ -98,6 +98,7 @@ impl Session {
             all: None,
             connected: Arc::clone(&connected),
             proofs: tracker.clone(),
+            own,
         };
         let stopped = stop.clone();
         tracker.spawn(async move {

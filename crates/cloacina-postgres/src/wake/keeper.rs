@@ -16,7 +16,7 @@ use super::{ALL, CONNECTING, Keys, Order, PATIENCE, Place};
 use crate::connections::Connections;
 use crate::error::Context as _;
 use crate::heard::Heard;
-use crate::pools::{Pool, Renewal};
+use crate::pools::{OwnPids, Pool, Renewal};
 
 /// The wait before a lost session is opened again, and the longest one if that fails.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -36,6 +36,7 @@ pub(super) struct Keeper {
     pub(super) all: Option<Arc<Heard>>,
     pub(super) connected: Arc<AtomicBool>,
     pub(super) proofs: TaskTracker,
+    pub(super) own: Arc<OwnPids>,
 }
 
 impl Keeper {
@@ -149,7 +150,9 @@ impl Keeper {
 
     fn hear(&self, news: &PgNotification) {
         if news.channel() == ALL {
-            if let Some(all) = &self.all {
+            if let Some(all) = &self.all
+                && !self.own.has(news.process_id())
+            {
                 all.note(news.payload());
             }
             return;
