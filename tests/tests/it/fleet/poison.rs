@@ -58,14 +58,15 @@ async fn a_task_that_aborts_its_process_is_abandoned_and_fifty_beside_it_are_not
     fleet.finish().await;
 }
 
-/// The culprit took others with it each time, and was given up after three times, of which one was alone.
+/// The culprit took others with it, and was given up after three times, of which one was alone.
 async fn check_crashes(fleet: &Fleet, culprit: &str, crashes: usize) {
     let recovered = fleet.database.events("recovered").await;
     let deaths: BTreeSet<&str> = recovered.iter().map(|event| event.detail.as_str()).collect();
     assert_eq!(deaths.len(), crashes, "each crash was noticed: {deaths:?}");
     assert!((3..=4).contains(&crashes), "it crashed {crashes} workers");
-    for death in deaths {
-        let beside = recovered.iter().filter(|one| one.detail == death && one.execution != culprit);
-        assert!(beside.count() > 0, "somebody was in flight beside it");
-    }
+    // Whether one of the later crashes finds others in flight depends on how fast the rest is done.
+    assert!(
+        recovered.iter().any(|one| one.execution != culprit),
+        "somebody was in flight beside it, and was not blamed"
+    );
 }
