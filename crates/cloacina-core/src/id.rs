@@ -44,18 +44,18 @@ impl ExecutionId {
     }
 }
 
-/// Identifies one worker, that is one running executor: random for each start, never a host name.
+/// Identifies one worker, that is one running executor: a UUIDv7, new for each start, never a host name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(Uuid);
 
 impl WorkerId {
-    /// Makes a new random id.
+    /// Makes a new id from the current time and the system's random generator.
     #[expect(clippy::new_without_default, reason = "every call gives another value")]
     #[expect(clippy::disallowed_methods, reason = "the one place that makes worker ids")]
     #[must_use]
     pub fn new() -> Self {
-        Self(Uuid::new_v4())
+        Self(Uuid::now_v7())
     }
 
     /// Wraps a UUID that came from elsewhere, for example from a database row.

@@ -46,10 +46,11 @@ pub use tenants::{
 };
 pub use workflow::{Registration, Workflow, WorkflowBuilder, registered_workflows};
 
-/// What generated code names. No part of the public interface.
+/// What generated code and the simulation name. No part of the public interface.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::dag::{Check, count_dependencies};
+    pub use crate::engine::{Turn, Turns, in_turn};
     pub use crate::task::expanded::{
         ContextArgument, Fallible, IntoTaskError, IsNoResult, Returned, Returns, asynchronous,
         blocking, joined, joined_len, result, returned, value,

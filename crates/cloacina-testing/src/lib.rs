@@ -7,6 +7,7 @@
 //!   every such store passes, [`tenant_conformance_suite!`] turns it into tests.
 //! - [`conformance`] is the suite that every back end passes, [`executor_cases`] the one that the engine passes on
 //!   every back end; [`conformance_suite!`] turns both into tests.
+//! - [`simulation`] runs the real engine under faults that a seed decides, and checks that it keeps its promises.
 //! - [`differential`] compares two back ends on random sequences of operations.
 
 pub mod conformance;
@@ -17,6 +18,7 @@ pub mod memory;
 #[cfg(unix)]
 pub mod postgres;
 mod runner;
+pub mod simulation;
 pub mod tenant_conformance;
 
 pub use memory::{MemoryBackend, MemoryTenants};

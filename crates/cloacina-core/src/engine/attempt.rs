@@ -77,7 +77,15 @@ impl Attempt {
         // A store that does not take the record must not keep everybody else from running.
         let patience = self.engine.config.lease_ttl;
         let recorded = tokio::time::timeout(patience, self.record_start(company));
-        if self.is_called_off() || recorded.await != Ok(true) || self.is_called_off() {
+        if self.is_called_off() || recorded.await != Ok(true) {
+            return self.report_not_started();
+        }
+        let leased = tokio::select! {
+            biased;
+            () = self.halt.cancelled() => false,
+            () = engine.leased() => true,
+        };
+        if !leased || self.is_called_off() {
             return self.report_not_started();
         }
         let started = Instant::now();

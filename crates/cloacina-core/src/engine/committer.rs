@@ -124,8 +124,9 @@ async fn run(
                 most = (items.len() / 2).max(1);
                 waiting = refuse_submits(items.into_iter().chain(waiting).collect(), error);
                 tokio::select! {
-                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
+                    biased;
                     () = kill.cancelled() => return,
+                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
                 }
             }
             Err(error) => commit_apart(&*backend, items, error).await,

@@ -9,7 +9,7 @@ mod commits;
 mod orders;
 mod timers;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -118,7 +118,7 @@ pub(super) struct Driver {
     mailbox: mpsc::UnboundedReceiver<Message>,
     to_self: mpsc::UnboundedSender<Message>,
     commit: Option<oneshot::Receiver<Timed<CheckpointVerdict>>>,
-    ongoing: HashMap<u32, Ongoing>,
+    ongoing: BTreeMap<u32, Ongoing>,
     /// Counts attempts and checkpoints.
     serial: u64,
     timers: Timers,
@@ -157,7 +157,7 @@ impl Driver {
             mailbox,
             to_self,
             commit: None,
-            ongoing: HashMap::new(),
+            ongoing: BTreeMap::new(),
             serial: 0,
             timers: Timers::default(),
             halt: CancellationToken::new(),
@@ -343,8 +343,9 @@ impl Driver {
         while let Ok(Err(error)) = self.engine.committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");
             tokio::select! {
-                () = tokio::time::sleep(self.engine.config.poll_interval) => {}
+                biased;
                 () = self.engine.kill.cancelled() => return,
+                () = tokio::time::sleep(self.engine.config.poll_interval) => {}
             }
         }
         // It may have been resumed just before.

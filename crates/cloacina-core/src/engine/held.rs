@@ -1,6 +1,6 @@
 //! The executions that this worker holds, and how much they ask of its slots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,7 +46,9 @@ impl Held {
 /// All executions that are held, by id.
 #[derive(Debug)]
 pub(super) struct AllHeld {
-    by_id: Mutex<HashMap<ExecutionId, Held>>,
+    by_id: Mutex<BTreeMap<ExecutionId, Held>>,
+    /// Those whose submits are under way.
+    expected: Mutex<BTreeSet<ExecutionId>>,
     load: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     emptied: Notify,
@@ -58,6 +60,19 @@ pub(super) struct Load {
     total: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     own: usize,
+}
+
+/// Notes that an execution is about to be held.
+#[derive(Debug)]
+pub(super) struct Expected<'a> {
+    held: &'a AllHeld,
+    id: ExecutionId,
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.held.lock_expected().remove(&self.id);
+    }
 }
 
 /// How much the executors of one process may hold in all.
@@ -113,8 +128,8 @@ impl AllHeld {
     /// Starts with nothing. What it comes to hold counts against the budget.
     pub(super) fn new(budget: Arc<Budget>) -> Self {
         budget.executors.fetch_add(1, Ordering::Relaxed);
-        let (by_id, load, emptied) = (Mutex::default(), Arc::default(), Notify::new());
-        Self { by_id, load, budget, emptied }
+        let (by_id, expected) = (Mutex::default(), Mutex::default());
+        Self { by_id, expected, load: Arc::default(), budget, emptied: Notify::new() }
     }
 
     /// How much more may be held, as far as the process is concerned.
@@ -122,7 +137,7 @@ impl AllHeld {
         self.budget.room(self.load())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Held>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Held>> {
         // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,6 +146,23 @@ impl AllHeld {
     pub(super) fn add(&self, id: ExecutionId, held: Held) -> Load {
         self.lock().insert(id, held);
         self.reserve()
+    }
+
+    /// Notes that an execution is about to be held, until the returned guard is dropped.
+    pub(super) fn expect(&self, id: ExecutionId) -> Expected<'_> {
+        self.lock_expected().insert(id);
+        Expected { held: self, id }
+    }
+
+    fn lock_expected(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports whether an execution is held under that epoch, or about to be held.
+    pub(super) fn knows(&self, id: ExecutionId, epoch: u64) -> bool {
+        // In this order: what stops being expected is held by then.
+        self.lock_expected().contains(&id)
+            || self.lock().get(&id).is_some_and(|held| held.epoch == epoch)
     }
 
     /// Counts one more execution that will come.

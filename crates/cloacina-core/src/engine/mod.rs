@@ -16,6 +16,7 @@ mod restore;
 mod slots;
 mod steward;
 mod submit;
+mod turns;
 mod waiters;
 
 use std::num::NonZeroU32;
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Notify, RwLock, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,7 @@ pub use metrics::ExecutorMetrics;
 use partings::Partings;
 use slots::{Lane, Slots};
 pub(crate) use submit::Submission;
+pub use turns::{Turn, Turns, in_turn};
 pub(crate) use waiters::Answer;
 use waiters::Waiters;
 
@@ -77,13 +79,15 @@ pub(crate) struct Engine {
     claim_wake: Notify,
     /// A claim is under way.
     claiming: AtomicBool,
-    /// A claim seemed to fail and may have happened.
-    unsure: AtomicBool,
+    /// Until when the lease holds at least, as far as is known here.
+    leased_until: watch::Sender<Instant>,
     /// When the store last took a heartbeat without delay.
     calm: Mutex<Option<Instant>>,
     /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
     control: tokio::sync::Mutex<()>,
     tracker: TaskTracker,
+    /// Decides when the tasks go on; nobody does outside of a simulation.
+    turns: Option<Arc<dyn Turns>>,
     /// Names the tenant in all that is logged.
     span: Span,
     stop: CancellationToken,
@@ -102,6 +106,8 @@ pub(crate) struct Setup {
     pub(crate) shared: Option<Shared>,
     /// How many slots it gets in its turn, where others wait for some as well.
     pub(crate) weight: NonZeroU32,
+    /// Decides when the tasks go on; nobody does outside of a simulation.
+    pub(crate) turns: Option<Arc<dyn Turns>>,
 }
 
 /// What the executors of one process share.
@@ -129,7 +135,7 @@ impl Engine {
         backend: Arc<dyn Backend>,
         setup: Setup,
     ) -> Result<Arc<Self>, BackendError> {
-        let Setup { config, workflows, states, tenant, role, shared, weight } = setup;
+        let Setup { config, workflows, states, tenant, role, shared, weight, turns } = setup;
         let shared = shared.unwrap_or_else(|| {
             Shared::new(config.max_concurrent_tasks, config.max_held_executions)
         });
@@ -151,10 +157,11 @@ impl Engine {
             unowned: AtomicBool::new(true),
             claim_wake: Notify::new(),
             claiming: AtomicBool::new(false),
-            unsure: AtomicBool::new(false),
+            leased_until: watch::Sender::new(Instant::now()),
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
             tracker: tracker.clone(),
+            turns,
             span: match &tenant {
                 Some(tenant) => tracing::info_span!("executor", %tenant),
                 None => Span::none(),
@@ -188,7 +195,11 @@ impl Engine {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.tracker.spawn(future.instrument(self.span.clone()))
+        let future = future.instrument(self.span.clone());
+        match &self.turns {
+            None => self.tracker.spawn(future),
+            Some(turns) => self.tracker.spawn(in_turn(Arc::clone(turns), future)),
+        }
     }
 
     fn new_worker(&self) -> NewWorker {

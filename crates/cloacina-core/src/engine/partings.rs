@@ -95,16 +95,18 @@ pub(super) async fn take_back(engine: Arc<Engine>) {
     let kill = engine.kill.clone();
     loop {
         tokio::select! {
-            () = engine.partings.noted.notified() => {}
+            biased;
             () = kill.cancelled() => return,
+            () = engine.partings.noted.notified() => {}
         }
         engine.acquit().await;
         if engine.partings.next_lost().is_empty() {
             continue;
         }
         tokio::select! {
-            () = tokio::time::sleep(engine.config.poll_interval) => engine.partings.noted.notify_one(),
+            biased;
             () = kill.cancelled() => return,
+            () = tokio::time::sleep(engine.config.poll_interval) => engine.partings.noted.notify_one(),
         }
     }
 }

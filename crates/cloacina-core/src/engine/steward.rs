@@ -1,6 +1,6 @@
 //! Keeps the worker alive, frees what dead workers held, finds work, and notices what others did.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -32,15 +32,16 @@ enum Page {
 pub(super) async fn keep_alive(engine: Arc<Engine>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(engine.beat()) => engine.beat_once().await,
+            biased;
             () = engine.kill.cancelled() => return,
+            () = tokio::time::sleep(engine.beat()) => engine.beat_once().await,
         }
     }
 }
 
-/// Sweeps for dead workers and for executions of other versions.
+/// Sweeps for dead workers, for executions of other versions, and for what this worker owns without knowing.
 pub(super) async fn sweep(engine: Arc<Engine>) {
-    let mut strangers = Strangers::default();
+    let (mut strangers, mut unknown) = (Strangers::default(), BTreeSet::new());
     engine.bury().await;
     loop {
         for _ in 0..STRANGERS_PAGES {
@@ -48,17 +49,16 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
                 break;
             }
         }
-        if engine.unsure.load(Ordering::Relaxed) {
-            engine.reconcile().await;
-        }
+        engine.give_back_unknown(&mut unknown).await;
         // A dead peer can be told from a living one at small cost, so peers are looked after more often than the lease.
         let next = Instant::now() + engine.beat();
         while Instant::now() < next {
             let look = Instant::now() + engine.config.poll_interval;
             let until = if engine.has_peers() { next.min(look) } else { next };
             tokio::select! {
-                () = tokio::time::sleep_until(until) => {}
+                biased;
                 () = engine.kill.cancelled() => return,
+                () = tokio::time::sleep_until(until) => {}
             }
             if engine.has_peers() {
                 engine.bury().await;
@@ -90,13 +90,14 @@ pub(super) async fn claim(engine: Arc<Engine>) {
             }
         };
         tokio::select! {
+            biased;
+            () = engine.stop.cancelled() => return,
             () = engine.claim_wake.notified() => {}
             () = due => {
                 // Once: if there is no room now, whatever ends will ask again.
                 next_due = None;
                 engine.unowned.store(true, Ordering::Relaxed);
             }
-            () = engine.stop.cancelled() => return,
         }
         if engine.room() == 0 {
             continue;
@@ -113,10 +114,10 @@ pub(super) async fn claim(engine: Arc<Engine>) {
             Err(error) => {
                 tracing::warn!(%error, "looking for work failed");
                 tokio::select! {
-                    () = tokio::time::sleep(engine.config.poll_interval) => {}
+                    biased;
                     () = engine.stop.cancelled() => return,
+                    () = tokio::time::sleep(engine.config.poll_interval) => {}
                 }
-                engine.reconcile().await;
                 engine.note_unowned();
             }
         }
@@ -127,13 +128,14 @@ pub(super) async fn claim(engine: Arc<Engine>) {
 pub(super) async fn watch(engine: Arc<Engine>) {
     loop {
         tokio::select! {
+            biased;
+            () = engine.kill.cancelled() => return,
             () = engine.backend.changed(engine.config.poll_interval) => {}
             // Should a change go unnoticed, or looking fail.
             () = tokio::time::sleep(engine.beat()) => {
                 engine.compare().await;
                 continue;
             }
-            () = engine.kill.cancelled() => return,
         }
         if engine.role == super::Role::Worker {
             engine.bury().await;
@@ -160,6 +162,7 @@ impl Engine {
         *self.calm.lock().unwrap_or_else(PoisonError::into_inner) = calm.then(Instant::now);
         match pulse {
             Ok(Pulse::Alive { peers }) => {
+                self.leased_until.send_replace(began + self.config.lease_ttl);
                 self.partings.vouch(given);
                 self.note_peers(peers);
             }
@@ -174,6 +177,13 @@ impl Engine {
         }
     }
 
+    /// Waits until the lease holds: before, somebody else may have taken over.
+    pub(super) async fn leased(&self) {
+        let mut until = self.leased_until.subscribe();
+        // The sender lives as long as the engine.
+        let _ = until.wait_for(|until| Instant::now() < *until).await;
+    }
+
     /// Reports whether the store takes heartbeats without delay, where there are any.
     pub(crate) fn is_calm(&self) -> bool {
         if self.role == super::Role::Client {
@@ -186,8 +196,12 @@ impl Engine {
     async fn register_anew(&self) {
         let id = WorkerId::new();
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = id;
-        if let Err(error) = self.backend.register_worker(&self.new_worker()).await {
-            tracing::warn!(%error, "registering failed; the next heartbeat tries again");
+        let began = Instant::now();
+        match self.backend.register_worker(&self.new_worker()).await {
+            Ok(()) => drop(self.leased_until.send_replace(began + self.config.lease_ttl)),
+            Err(error) => {
+                tracing::warn!(%error, "registering failed; the next heartbeat tries again");
+            }
         }
     }
 
@@ -236,29 +250,31 @@ impl Engine {
         Ok(next_due)
     }
 
-    /// Gives back what this worker owns without knowing: a claim that seemed to fail may have happened.
+    /// Gives back what this worker owns without knowing: a claim or a submit that seemed to fail may have happened, or
+    /// happen yet.
     ///
-    /// An execution that was submitted a moment ago may be among them; then its driver finds itself fenced, and somebody
-    /// else takes it up.
-    async fn reconcile(&self) {
+    /// Only what was unknown one sweep ago as well: what has just ended may be on its way out.
+    async fn give_back_unknown(&self, unknown: &mut BTreeSet<(ExecutionId, u64)>) {
+        // No claim is under way meanwhile.
+        let _control = self.control.lock().await;
         let worker = self.worker();
-        self.unsure.store(true, Ordering::Relaxed);
         let owned = match self.backend.list(&ExecutionQuery::new().owner(worker)).await {
             Ok(owned) => owned,
             Err(error) => return tracing::warn!(%error, "reading what this worker owns failed"),
         };
-        let unknown = owned.into_iter().filter(|record| !self.held.contains(record.id));
-        let releases: Vec<_> = unknown
-            .map(|record| {
-                let (execution, epoch) = (record.id, record.epoch);
-                Release { execution, worker, epoch, due_in: None }
-            })
+        let owned = owned.into_iter().map(|record| (record.id, record.epoch));
+        let now: BTreeSet<_> = owned.filter(|(id, epoch)| !self.held.knows(*id, *epoch)).collect();
+        let releases: Vec<_> = now
+            .intersection(unknown)
+            .map(|&(execution, epoch)| Release { execution, worker, epoch, due_in: None })
             .collect();
-        match self.backend.release(&releases).await {
-            Ok(()) => self.unsure.store(false, Ordering::Relaxed),
-            Err(error) => {
-                tracing::warn!(%error, "giving back what this worker does not hold failed");
-            }
+        *unknown = now;
+        if releases.is_empty() {
+            return;
+        }
+        tracing::warn!(executions = releases.len(), "this worker owned what it did not know of");
+        if let Err(error) = self.backend.release(&releases).await {
+            tracing::warn!(%error, "giving back what this worker does not hold failed");
         }
     }
 
@@ -278,7 +294,10 @@ impl Engine {
             engine.note_peers(claims.peers);
             let taken = claims.executions.len();
             for snapshot in claims.executions {
-                engine.take_up(worker, snapshot);
+                // Declared dead meanwhile, it owns nothing any more.
+                if engine.worker() == worker {
+                    engine.take_up(worker, snapshot);
+                }
             }
             Ok((taken, claims.next_due))
         });
@@ -298,7 +317,6 @@ impl Engine {
                 let limit = fitting.len();
                 if let Err(error) = self.claim_scope(limit, ClaimScope::Adopt(fitting)).await {
                     tracing::warn!(%error, "claiming executions of another version failed");
-                    self.reconcile().await;
                     return Page::Last;
                 }
             }

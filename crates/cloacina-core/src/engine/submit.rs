@@ -7,9 +7,11 @@ use tokio::sync::oneshot;
 
 use super::driver::Driver;
 use super::held::Load;
+use super::partings::Parting;
 use super::{Engine, Role, restore};
 use crate::backend::{
     BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, SubmitVerdict,
+    Survival,
 };
 use crate::{ExecutionId, ExecutorError, PipelineStatus, Workflow};
 
@@ -92,6 +94,7 @@ impl Engine {
         acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
     ) {
         let worker = self.worker();
+        let expected = self.held.expect(new.id);
         let mut snapshot = snapshot_of(&new);
         let Ok(verdict) = self.committer.submit(new).await else { return };
         let (verdict, at) = match verdict {
@@ -101,13 +104,19 @@ impl Engine {
         if verdict != SubmitVerdict::Created {
             return drop(acknowledge.send(Ok(verdict)));
         }
+        if self.worker() != worker {
+            // It was declared dead meanwhile, and whoever took the execution up drives it.
+            let survival = Survival { execution: snapshot.record.id, epoch: snapshot.record.epoch };
+            self.partings.note(survival, Parting::Lost);
+            return drop(acknowledge.send(Ok(verdict)));
+        }
         snapshot.now = at;
         snapshot.record.created_at = at;
         snapshot.record.started_at = Some(at);
         match restore::take_up(&workflow, snapshot, &self.config) {
             Ok(taken_up) => {
                 let driver = Driver::new(Arc::clone(&self), worker, taken_up);
-                drop(place);
+                drop((place, expected));
                 // The caller may have gone; the execution runs all the same.
                 let _ = acknowledge.send(Ok(verdict));
                 driver.run().await;

@@ -1,6 +1,6 @@
 //! Those who wait for executions to end.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -13,11 +13,11 @@ pub(crate) type Answer = Result<PipelineResult, Arc<BackendError>>;
 /// All waiters, by execution.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    by_id: Mutex<HashMap<ExecutionId, Vec<oneshot::Sender<Answer>>>>,
+    by_id: Mutex<BTreeMap<ExecutionId, Vec<oneshot::Sender<Answer>>>>,
 }
 
 impl Waiters {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Vec<oneshot::Sender<Answer>>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Vec<oneshot::Sender<Answer>>>> {
         // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::UnifiedExecutor;
-use crate::engine::{Engine, Role, Setup, Shared};
+use crate::engine::{Engine, Role, Setup, Shared, Turns};
 use crate::task::States;
 use crate::workflow::{Workflows, registered_workflows};
 use crate::{
@@ -27,6 +27,7 @@ pub struct UnifiedExecutorBuilder<B> {
     state_twice: Option<&'static str>,
     tenant: Option<TenantId>,
     role: Role,
+    turns: Option<Arc<dyn Turns>>,
     backend: PhantomData<fn() -> B>,
 }
 
@@ -41,6 +42,7 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
             state_twice: None,
             tenant: None,
             role: Role::Worker,
+            turns: None,
             backend: PhantomData,
         }
     }
@@ -144,6 +146,13 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
         self
     }
 
+    /// Lets a simulation decide when the tasks of the executor go on.
+    #[doc(hidden)]
+    pub fn turns(mut self, turns: Arc<dyn Turns>) -> Self {
+        self.turns = Some(turns);
+        self
+    }
+
     /// Builds an executor on a back end that is open already.
     ///
     /// # Errors
@@ -163,9 +172,9 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
             None => Workflows::new(registered_workflows()?)?,
         };
         self.check_state(&workflows)?;
-        let Self { config, states, role, backend, .. } = self;
+        let Self { config, states, role, turns, backend, .. } = self;
         let (workflows, states) = (Arc::new(workflows), Arc::new(states));
-        Ok(Prepared { config, workflows, states, role, backend })
+        Ok(Prepared { config, workflows, states, role, turns, backend })
     }
 }
 
@@ -176,6 +185,7 @@ pub(crate) struct Prepared<B> {
     workflows: Arc<Workflows>,
     states: Arc<States>,
     pub(crate) role: Role,
+    turns: Option<Arc<dyn Turns>>,
     backend: PhantomData<fn() -> B>,
 }
 
@@ -195,6 +205,7 @@ impl<B: Backend> Prepared<B> {
             role: self.role,
             shared,
             weight,
+            turns: self.turns.clone(),
         };
         let backend: Arc<dyn Backend> = Arc::new(backend);
         let started = Engine::start(Arc::clone(&backend), setup).await;

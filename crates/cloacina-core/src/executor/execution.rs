@@ -55,6 +55,7 @@ impl PipelineExecution {
         }
         let Some(receiver) = ended.as_mut() else { return Err(ExecutorError::ShuttingDown) };
         let answer = tokio::select! {
+            biased;
             answer = receiver => answer,
             () = engine.killed() => return Err(ExecutorError::ShuttingDown),
         };

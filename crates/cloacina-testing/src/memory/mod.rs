@@ -94,6 +94,29 @@ impl MemoryBackend {
         Self { handle: Arc::new(Handle { id, state, woken }) }
     }
 
+    /// Reads all executions with their events, in one transaction.
+    pub(crate) fn everything(&self) -> Vec<(ExecutionSnapshot, Vec<EventRecord>)> {
+        let state = lock(&self.handle.state);
+        let ids: Vec<_> = state.executions().keys().copied().collect();
+        let read = |id| Some((state.snapshot(id)?, state.events(id)));
+        ids.into_iter().filter_map(read).collect()
+    }
+
+    /// Lists the workers that are registered.
+    pub(crate) fn registered(&self) -> Vec<WorkerId> {
+        lock(&self.handle.state).workers.keys().copied().collect()
+    }
+
+    /// Puts the store's clock so far ahead.
+    pub(crate) fn put_clock_ahead(&self, by: Duration) {
+        lock(&self.handle.state).clock.put_ahead(by);
+    }
+
+    /// Puts the store's clock so far back.
+    pub(crate) fn put_clock_back(&self, by: Duration) {
+        lock(&self.handle.state).clock.put_back(by);
+    }
+
     /// Runs one transaction that reads, or writes what nobody waits for.
     fn quietly<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, BackendError> {
         let mut state = lock(&self.handle.state);

@@ -26,7 +26,7 @@ pub(super) type Observer = Box<dyn Fn(Option<StoreId>) + Send>;
 
 /// A whole store.
 pub(super) struct State {
-    clock: Clock,
+    pub(super) clock: Clock,
     next_handle: u64,
     handles: BTreeMap<HandleId, OpenHandle>,
     observer: Option<Observer>,
@@ -256,9 +256,10 @@ impl Execution {
     }
 }
 
-/// A clock that starts at a fixed date and runs with tokio's, to the microsecond.
-struct Clock {
+/// A clock that starts at a fixed date and runs with tokio's, to the microsecond; it can be put.
+pub(super) struct Clock {
     started: Instant,
+    put: TimeDelta,
 }
 
 impl Clock {
@@ -266,7 +267,15 @@ impl Clock {
     const BASE: Duration = Duration::from_secs(1_767_225_600);
 
     fn new() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), put: TimeDelta::zero() }
+    }
+
+    pub(super) fn put_ahead(&mut self, by: Duration) {
+        self.put += to_delta(by);
+    }
+
+    pub(super) fn put_back(&mut self, by: Duration) {
+        self.put -= to_delta(by);
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -275,7 +284,7 @@ impl Clock {
 
     /// An instant's distance from now, added to the store's now, is its distance from the start.
     fn time_of(&self, instant: Instant) -> DateTime<Utc> {
-        let base = later(DateTime::UNIX_EPOCH, Self::BASE);
+        let base = later(DateTime::UNIX_EPOCH, Self::BASE) + self.put;
         match instant.checked_duration_since(self.started) {
             Some(after) => later(base, after),
             None => base - to_delta(self.started.saturating_duration_since(instant)),

@@ -11,6 +11,7 @@ mod postgres;
 mod registry;
 mod report;
 mod runner;
+mod simulation;
 mod suite;
 
 use std::sync::Arc;

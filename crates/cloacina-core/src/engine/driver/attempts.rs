@@ -134,7 +134,7 @@ impl Driver {
     }
 
     pub(super) fn stop_attempts(&mut self) {
-        for (_, ongoing) in self.ongoing.drain() {
+        for ongoing in std::mem::take(&mut self.ongoing).into_values() {
             ongoing.cancellation.cancel();
         }
         self.halt.cancel();

@@ -1,0 +1,398 @@
+//! What a simulation is about: workflows, submits, processes and faults, all drawn from one seed. Plain data, so that it can
+//! be printed, and shrunk.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+/// Everything that is decided before a simulation begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Decides what is not in the plans: the order of steps, and what becomes of each call to the store.
+    pub seed: u64,
+    /// The workflows.
+    pub flows: Vec<FlowPlan>,
+    /// The processes, each with an executor.
+    pub processes: Vec<ProcessPlan>,
+    /// What users ask for.
+    pub submits: Vec<SubmitPlan>,
+    /// What goes wrong, in order.
+    pub faults: Vec<FaultPlan>,
+    /// How calls to the store fare.
+    pub noise: Noise,
+}
+
+/// A workflow, its tasks in topological order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowPlan {
+    /// Its tasks; the index is the name.
+    pub tasks: Vec<TaskPlan>,
+    /// What its next version has that this one has not.
+    pub next: Change,
+}
+
+/// How the next version of a workflow differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It has one task more, which depends on all others: executions can go on under it.
+    Added,
+    /// Its last task depends on one task less: executions in which that has completed cannot go on under it.
+    Rewired,
+}
+
+/// A task and what its body does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskPlan {
+    /// Earlier tasks.
+    pub dependencies: Vec<usize>,
+    /// When it runs.
+    pub rule: Rule,
+    /// How often it is tried.
+    pub max_attempts: u32,
+    /// How long it waits before the second attempt; more before each further one.
+    pub delay: Duration,
+    /// What each attempt comes to; the last one counts for all that follow.
+    pub script: Vec<Act>,
+    /// How many of its runs take their process with them before the script begins.
+    pub crashes: u32,
+    /// How long a run takes.
+    pub takes: Duration,
+    /// Which key of the context it sets; some tasks share one.
+    pub key: u8,
+    /// Whether it removes that key instead.
+    pub removes: bool,
+}
+
+/// The rules that the checker can recompute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of `TriggerRule`")]
+pub enum Rule {
+    AllSuccess,
+    AllFailed,
+    AllDone,
+    OneSuccess,
+    OneFailed,
+    NoneFailed,
+    NoneSkipped,
+    Always,
+}
+
+/// What a run of a body comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// It completes.
+    Succeed,
+    /// It fails, and may be retried.
+    Fail,
+    /// It fails for good.
+    GiveUp,
+    /// It panics.
+    Panic,
+    /// It never returns, until its timeout or a cancel.
+    Hang,
+}
+
+/// A process, and those that take its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessPlan {
+    /// When it starts.
+    pub starts: Duration,
+    /// What it does.
+    pub part: Part,
+    /// Which version of the workflows it knows.
+    pub version: Version,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It runs so many bodies at once.
+    Worker(usize),
+    /// It submits only.
+    Client,
+}
+
+/// The version of all workflows that a process knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// As the plans say.
+    First,
+    /// With the changes.
+    Next,
+}
+
+/// A submit, and what its user does afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmitPlan {
+    /// When.
+    pub at: Duration,
+    /// Through which process.
+    pub process: usize,
+    /// Which workflow.
+    pub flow: usize,
+    /// An idempotency key, which others may share. With one, a submit whose outcome is not known is repeated.
+    pub key: Option<u8>,
+    /// How long it must not start.
+    pub delay: Option<Duration>,
+    /// Orders, each so long after the one before.
+    pub orders: Vec<(Duration, OrderPlan)>,
+}
+
+/// What a user orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderPlan {
+    /// It is to end.
+    Cancel,
+    /// Nothing new is to start.
+    Pause,
+    /// It is to go on.
+    Resume,
+    /// Once it has failed, it is to be run again from where it failed.
+    Retry,
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// When.
+    pub at: Duration,
+    /// What.
+    pub fault: Fault,
+}
+
+/// What may go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A process dies after so many more steps of its tasks, and another takes its place.
+    Kill {
+        /// Which.
+        process: usize,
+        /// After how many polls.
+        polls: u32,
+        /// Whether its death can be proved.
+        proof: Proof,
+        /// When the next one starts.
+        back_in: Duration,
+        /// What that knows.
+        version: Version,
+    },
+    /// A process stands still for a while, which may be longer than its lease.
+    Halt {
+        /// Which.
+        process: usize,
+        /// How long.
+        lasts: Duration,
+    },
+    /// A process shuts down in good order, and another takes its place.
+    Leave {
+        /// Which.
+        process: usize,
+        /// When the next one starts.
+        back_in: Duration,
+        /// What that knows.
+        version: Version,
+    },
+    /// The store cannot be reached.
+    Away {
+        /// How long.
+        lasts: Duration,
+    },
+    /// The store's clock jumps ahead.
+    ClockAhead {
+        /// How far.
+        by: Duration,
+    },
+    /// The store's clock jumps back.
+    ClockBack {
+        /// How far.
+        by: Duration,
+    },
+}
+
+/// Whether others can prove a death, or have to wait for the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The operating system dropped the lock.
+    Given,
+    /// The connection is still open, as far as the store knows.
+    Missing,
+}
+
+/// How often something happens to a call or a step, in a thousand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noise {
+    /// A task that could go on is put behind the others.
+    pub postponed: u16,
+    /// A call takes its time before, after, or both.
+    pub slow: u16,
+    /// A call fails and has done nothing.
+    pub lost: u16,
+    /// A call fails and has been carried out.
+    pub unheard: u16,
+    /// A call fails, and is carried out later.
+    pub late: u16,
+    /// A call is carried out twice.
+    pub twice: u16,
+    /// A call takes very long, longer than a lease perhaps.
+    pub stuck: u16,
+    /// A change wakes nobody.
+    pub missed: u16,
+}
+
+impl Noise {
+    /// Nothing happens to any call.
+    pub const NONE: Self =
+        Self { postponed: 0, slow: 0, lost: 0, unheard: 0, late: 0, twice: 0, stuck: 0, missed: 0 };
+}
+
+const RULES: [Rule; 8] = [
+    Rule::AllSuccess,
+    Rule::AllFailed,
+    Rule::AllDone,
+    Rule::OneSuccess,
+    Rule::OneFailed,
+    Rule::NoneFailed,
+    Rule::NoneSkipped,
+    Rule::Always,
+];
+
+/// Within this time users submit and things go wrong.
+const RAGE: u64 = 12_000;
+
+impl Scenario {
+    /// Draws a scenario.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let flows: Vec<_> = (0..rng.usize(1..=2)).map(|_| flow(&mut rng)).collect();
+        let processes = processes(&mut rng);
+        let mut submits: Vec<_> =
+            (0..rng.usize(1..=6)).map(|_| submit(&mut rng, flows.len(), processes.len())).collect();
+        submits.sort_by_key(|submit| submit.at);
+        let most = [0, 1, 3, 6][rng.usize(..4)];
+        let mut faults: Vec<_> = (0..most).map(|_| fault(&mut rng, processes.len())).collect();
+        faults.sort_by_key(|fault| fault.at);
+        let noise = noise(&mut rng);
+        Self { seed, flows, processes, submits, faults, noise }
+    }
+}
+
+fn millis(rng: &mut Rng, below: u64) -> Duration {
+    Duration::from_millis(rng.u64(..below.max(1)))
+}
+
+/// Reports true so often in a hundred.
+fn percent(rng: &mut Rng, of: u32) -> bool {
+    rng.u32(..100) < of
+}
+
+fn flow(rng: &mut Rng) -> FlowPlan {
+    let count = rng.usize(1..=7);
+    let wild = percent(rng, 50);
+    let tasks = (0..count).map(|place| task(rng, place, wild)).collect();
+    FlowPlan { tasks, next: if percent(rng, 70) { Change::Added } else { Change::Rewired } }
+}
+
+fn task(rng: &mut Rng, place: usize, wild: bool) -> TaskPlan {
+    let density = rng.u32(20..80);
+    let dependencies: Vec<_> = (0..place).filter(|_| percent(rng, density)).collect();
+    let rule = if !dependencies.is_empty() && percent(rng, if wild { 50 } else { 10 }) {
+        RULES[rng.usize(..RULES.len())]
+    } else {
+        Rule::AllSuccess
+    };
+    let script = (0..rng.usize(1..=3)).map(|_| act(rng, if wild { 40 } else { 12 })).collect();
+    TaskPlan {
+        dependencies,
+        rule,
+        max_attempts: rng.u32(1..=3),
+        delay: millis(rng, 1_500),
+        script,
+        crashes: if percent(rng, 4) { [1, 2, 3, 1_000][rng.usize(..4)] } else { 0 },
+        takes: if percent(rng, 15) { millis(rng, 4_000) } else { millis(rng, 60) },
+        key: rng.u8(..4),
+        removes: percent(rng, 15),
+    }
+}
+
+fn act(rng: &mut Rng, failures: u32) -> Act {
+    if !percent(rng, failures) {
+        return Act::Succeed;
+    }
+    [Act::Fail, Act::Fail, Act::GiveUp, Act::Panic, Act::Hang][rng.usize(..5)]
+}
+
+fn version(rng: &mut Rng, next: u32) -> Version {
+    if percent(rng, next) { Version::Next } else { Version::First }
+}
+
+fn processes(rng: &mut Rng) -> Vec<ProcessPlan> {
+    let deploys = percent(rng, 20);
+    let mut processes: Vec<_> = (0..rng.usize(1..=4))
+        .map(|_| ProcessPlan {
+            starts: if percent(rng, 60) { Duration::ZERO } else { millis(rng, RAGE / 2) },
+            part: if percent(rng, 20) { Part::Client } else { Part::Worker(rng.usize(1..=4)) },
+            version: version(rng, if deploys { 40 } else { 0 }),
+        })
+        .collect();
+    // Somebody has to do the work.
+    processes[0].part = Part::Worker(rng.usize(1..=4));
+    processes
+}
+
+fn submit(rng: &mut Rng, flows: usize, processes: usize) -> SubmitPlan {
+    let mut orders = Vec::new();
+    if percent(rng, 30) {
+        for _ in 0..rng.usize(1..=3) {
+            let order = [OrderPlan::Cancel, OrderPlan::Pause, OrderPlan::Resume, OrderPlan::Retry];
+            orders.push((millis(rng, 3_000), order[rng.usize(..order.len())]));
+        }
+    }
+    SubmitPlan {
+        at: millis(rng, RAGE),
+        process: rng.usize(..processes),
+        flow: rng.usize(..flows),
+        key: percent(rng, 40).then(|| rng.u8(..3)),
+        delay: percent(rng, 15).then(|| millis(rng, 4_000)),
+        orders,
+    }
+}
+
+fn fault(rng: &mut Rng, processes: usize) -> FaultPlan {
+    let process = rng.usize(..processes);
+    let back_in = millis(rng, 3_000);
+    let fault = match rng.u32(..10) {
+        0..4 => Fault::Kill {
+            process,
+            polls: rng.u32(..60),
+            proof: if percent(rng, 60) { Proof::Given } else { Proof::Missing },
+            back_in,
+            version: version(rng, 15),
+        },
+        4..7 => Fault::Halt { process, lasts: millis(rng, 8_000) },
+        7 => Fault::Leave { process, back_in, version: version(rng, 30) },
+        8 => Fault::Away { lasts: millis(rng, 4_000) },
+        _ if rng.bool() => Fault::ClockAhead { by: millis(rng, 8_000) },
+        _ => Fault::ClockBack { by: millis(rng, 8_000) },
+    };
+    FaultPlan { at: millis(rng, RAGE), fault }
+}
+
+/// A third of the seeds leaves the calls alone, so that what is exact there can be checked.
+fn noise(rng: &mut Rng) -> Noise {
+    let postponed = if rng.bool() { rng.u16(..400) } else { 0 };
+    if percent(rng, 33) {
+        return Noise { postponed, ..Noise::NONE };
+    }
+    let mut level = |most: u16| if rng.bool() { rng.u16(..most) } else { 0 };
+    Noise {
+        postponed,
+        slow: level(500),
+        lost: level(60),
+        unheard: level(60),
+        late: level(60),
+        twice: level(60),
+        stuck: level(10),
+        missed: level(500),
+    }
+}
