@@ -13,7 +13,7 @@ use crate::backend::{
     BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, SubmitVerdict,
     Survival,
 };
-use crate::{ExecutionId, ExecutorError, PipelineStatus, Workflow};
+use crate::{ExecutionId, ExecutorError, PipelineStatus, WorkerId, Workflow};
 
 /// A submit as the user asked for it, checked.
 pub(crate) struct Submission {
@@ -22,6 +22,14 @@ pub(crate) struct Submission {
     pub(crate) idempotency_key: Option<Arc<str>>,
     pub(crate) delay: Option<Duration>,
     pub(crate) retry_of: Option<ExecutionId>,
+}
+
+/// A submit that is owned from the start, if it is accepted.
+struct Owned {
+    workflow: Workflow,
+    new: NewExecution,
+    worker: WorkerId,
+    place: Load,
 }
 
 impl Engine {
@@ -38,20 +46,21 @@ impl Engine {
         }
         let Submission { workflow, input, idempotency_key, delay, retry_of } = submission;
         let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
+        let worker = self.worker();
         let new = NewExecution {
             id,
             workflow: workflow.key().clone(),
             input,
             idempotency_key: idempotency_key.clone(),
-            owner: place.as_ref().map(|_| self.worker()),
+            owner: place.as_ref().map(|_| worker),
             delay,
             retry_of,
         };
         let verdict = match place {
             Some(place) => {
                 let (acknowledge, acknowledged) = oneshot::channel();
-                let run =
-                    Arc::clone(self).submit_and_run(workflow.clone(), new, place, acknowledge);
+                let owned = Owned { workflow: workflow.clone(), new, worker, place };
+                let run = Arc::clone(self).submit_and_run(owned, acknowledge);
                 self.spawn(run);
                 acknowledged.await
             }
@@ -86,14 +95,12 @@ impl Engine {
         (self.role == Role::Worker && self.room() > 0).then(|| self.held.reserve())
     }
 
-    pub(super) async fn submit_and_run(
+    async fn submit_and_run(
         self: Arc<Self>,
-        workflow: Workflow,
-        new: NewExecution,
-        place: Load,
+        owned: Owned,
         acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
     ) {
-        let worker = self.worker();
+        let Owned { workflow, new, worker, place } = owned;
         let expected = self.held.expect(new.id);
         let mut snapshot = snapshot_of(&new);
         let Ok(verdict) = self.committer.submit(new).await else { return };
