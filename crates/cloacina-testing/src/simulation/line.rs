@@ -81,16 +81,17 @@ impl Line {
         work: impl AsyncFn(&MemoryBackend) -> Answer<T> + Send + Sync + 'static,
     ) {
         let line = self.clone();
-        drop(spawn(async move {
+        outside(async move {
             pause(wait).await;
             let _ = line.carry_out(&work);
-        }));
+        });
     }
 }
 
+/// Runs something that belongs to no process.
 #[expect(clippy::disallowed_methods, reason = "it is what goes on outside of all processes")]
-fn spawn(future: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(future)
+pub(super) fn outside(future: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(future));
 }
 
 async fn pause(wait: Duration) {

@@ -1,14 +1,17 @@
 //! Processes: they start, die or leave, and others take their place.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::__private::{Turns, in_turn};
-use cloacina_core::UnifiedExecutor;
+use cloacina_core::{Backend as _, UnifiedExecutor};
 
+use super::Promise;
 use super::flow::{TIMEOUT, workflows};
+use super::history::ProcessId;
 use super::life::Life;
-use super::line::Line;
+use super::line::{Line, outside};
 use super::scenario::{Part, ProcessPlan};
 use super::world::{Process, World};
 
@@ -50,6 +53,10 @@ pub(super) async fn keep(world: Arc<World>, slot: usize, mut plan: ProcessPlan) 
                 .max_recovery_attempts(CRASHES)
                 .workflows(flows)
                 .turns(Arc::clone(&turns));
+            let builder = match world.scenario.limit {
+                Some(limit) => builder.pipeline_timeout(limit),
+                None => builder,
+            };
             let builder = match plan.part {
                 Part::Worker(slots) => builder.max_concurrent_tasks(slots),
                 Part::Client => builder.client_only(),
@@ -62,11 +69,12 @@ pub(super) async fn keep(world: Arc<World>, slot: usize, mut plan: ProcessPlan) 
         };
         if let Some(executor) = started {
             let leave = world.over.child_token();
-            let process = Process { id, life: Arc::clone(&life), executor, leave: leave.clone() };
+            let (life, part) = (Arc::clone(&life), plan.part);
+            let process = Process { id, life, part, executor, leave: leave.clone() };
             world.settle_in(slot, process.clone());
             tokio::select! {
                 biased;
-                () = life.death() => {}
+                () = process.life.death() => {}
                 () = leave.cancelled() => shut_down(&world, process).await,
             }
         }
@@ -77,14 +85,36 @@ pub(super) async fn keep(world: Arc<World>, slot: usize, mut plan: ProcessPlan) 
         let successor = world.successor(slot);
         if successor.is_some_and(|next| next.keep_lock) {
             kept.push(line);
+            outside(check_recovery(Arc::clone(&world), id, LEASE + LEASE / 3 + POLL));
         } else {
-            use cloacina_core::Backend as _;
             line.close().await;
+            outside(check_recovery(Arc::clone(&world), id, Duration::from_secs(1)));
         }
         let (back_in, version) =
             successor.map_or((BACK_IN, plan.version), |next| (next.back_in, next.version));
         plan.version = version;
         tokio::time::sleep(back_in).await;
+    }
+}
+
+/// Checks that soon nothing belongs to the dead any more, if there is somebody who lives, and nothing else goes wrong.
+async fn check_recovery(world: Arc<World>, dead: ProcessId, soon: Duration) {
+    if !world.scenario.is_quiet() {
+        return;
+    }
+    let workers = || -> BTreeSet<ProcessId> {
+        let workers = world.processes().into_iter();
+        workers.filter(|one| matches!(one.part, Part::Worker(_))).map(|one| one.id).collect()
+    };
+    let before = workers();
+    tokio::time::sleep(soon).await;
+    if before.intersection(&workers()).next().is_none() || world.over.is_cancelled() {
+        return;
+    }
+    let left = world.watch().owned_by(dead, &world.history());
+    if let Some(id) = left {
+        let text = format!("p{} has been dead for {soon:?} and still owns it", dead.0);
+        world.violate(Promise::Recovery, Some(id), text);
     }
 }
 

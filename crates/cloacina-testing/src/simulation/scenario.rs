@@ -18,6 +18,8 @@ pub struct Scenario {
     pub submits: Vec<SubmitPlan>,
     /// What goes wrong, in order.
     pub faults: Vec<FaultPlan>,
+    /// How long an execution may take, if there is a limit.
+    pub limit: Option<Duration>,
     /// How calls to the store fare.
     pub noise: Noise,
 }
@@ -273,7 +275,15 @@ impl Scenario {
         let mut faults: Vec<_> = (0..most).map(|_| fault(&mut rng, processes.len())).collect();
         faults.sort_by_key(|fault| fault.at);
         let noise = noise(&mut rng);
-        Self { seed, flows, processes, submits, faults, noise }
+        let limit = percent(&mut rng, 8).then(|| Duration::from_millis(rng.u64(100..6_000)));
+        Self { seed, flows, processes, submits, faults, limit, noise }
+    }
+
+    /// Reports whether nothing goes wrong but that processes die: then recovery is soon.
+    pub(super) fn is_quiet(&self) -> bool {
+        let kill = |plan: &FaultPlan| matches!(plan.fault, Fault::Kill { .. });
+        let calls = Noise { postponed: self.noise.postponed, ..Noise::NONE };
+        self.noise == calls && self.faults.iter().all(kill)
     }
 }
 

@@ -39,6 +39,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
         }
     };
     with(&|it| it.faults.clear());
+    with(&|it| it.limit = None);
     with(&|it| it.noise = Noise { postponed: it.noise.postponed, ..Noise::NONE });
     for place in 0..of.submits.len() {
         with(&|it| drop(it.submits.remove(place)));

@@ -8,7 +8,7 @@ use cloacina_core::backend::{
 use cloacina_core::{ExecutionId, PipelineStatus, TaskId, TaskState};
 
 use super::flow::{all_tasks, task_name};
-use super::history::{Ended, History, Run, Step};
+use super::history::{Ended, History, ProcessId, Run, Step};
 use super::scenario::{Scenario, Version};
 use super::{Promise, Violation};
 use crate::MemoryBackend;
@@ -55,6 +55,16 @@ impl Watch {
 
     pub(super) fn executions(&self) -> impl Iterator<Item = (&ExecutionId, &Seen)> {
         self.seen.iter()
+    }
+
+    /// Finds an unfinished execution that a worker of that process owns.
+    pub(super) fn owned_by(&self, process: ProcessId, history: &History) -> Option<ExecutionId> {
+        let owned = self.seen.iter().find(|(_, seen)| {
+            let record = &seen.snapshot.record;
+            let owner = record.owner.and_then(|owner| history.workers.get(&owner));
+            owner == Some(&process) && !record.status.is_terminal()
+        });
+        owned.map(|(id, _)| *id)
     }
 
     /// Compares the store with how it was before the last transaction.
@@ -204,7 +214,7 @@ fn changed(before: &Seen, now: &ExecutionSnapshot, history: &History, findings: 
 /// A committed result is that of a run of its owner, which came to its end.
 fn made_by_owner(
     row: &TaskRecord,
-    owner: Option<super::history::ProcessId>,
+    owner: Option<ProcessId>,
     execution: ExecutionId,
     history: &History,
     findings: &mut Findings<'_>,

@@ -13,7 +13,7 @@ use super::chance::Chance;
 use super::history::{History, ProcessId, Run};
 use super::life::Life;
 use super::line::Line;
-use super::scenario::{Scenario, Version};
+use super::scenario::{Part, Scenario, Version};
 use super::watch::Watch;
 use super::{Promise, Violation};
 use crate::MemoryBackend;
@@ -23,6 +23,7 @@ use crate::MemoryBackend;
 pub(super) struct Process {
     pub(super) id: ProcessId,
     pub(super) life: Arc<Life>,
+    pub(super) part: Part,
     pub(super) executor: UnifiedExecutor<Line>,
     /// Asks it to shut down.
     pub(super) leave: CancellationToken,
