@@ -91,18 +91,24 @@ fn package(name: &str, dependencies: &str) -> String {
 /// Builds a program of the workspace and runs it in a folder of its own; what it prints.
 fn run(program: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--offline", "--package", program]);
-    cargo.arg("--manifest-path").arg(USER.join("Cargo.toml"));
-    cargo.arg("--target-dir").arg(USER.join("target"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_build(name)) {
-        cargo.env_remove(name);
-    }
-    let ended = cargo.current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+    let mut cargo = cargo("run", &USER);
+    let ended = cargo.args(["--package", program]).current_dir(folder.path()).output().unwrap();
     let (said, errors) =
         (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "`{program}`: {}\n{errors}\n{said}", ended.status);
     said.into_owned()
+}
+
+/// Runs cargo on the workspace of a folder, as if that were no part of this build.
+pub(crate) fn cargo(what: &str, workspace: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([what, "--offline"]).stdin(Stdio::null());
+    cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml"));
+    cargo.arg("--target-dir").arg(workspace.join("target"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_build(name)) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// Reports whether a variable is about the build that this test belongs to: flags, and what cargo tells a test.

@@ -94,22 +94,20 @@ impl Engine {
         order: &Control,
     ) -> Result<PipelineStatus, ExecutorError> {
         let _control = self.control.lock().await;
-        let (status, changed) = match self.backend.control(id, order).await? {
-            ControlVerdict::Applied(status) => (status, true),
-            ControlVerdict::Unchanged(status) => (status, false),
+        let status = match self.backend.control(id, order).await? {
+            // It may have been carried out before without an answer: the driver hears of it in any case.
+            ControlVerdict::Applied(status) | ControlVerdict::Unchanged(status) => status,
             ControlVerdict::NotFound => return Err(ExecutorError::UnknownExecution(id)),
         };
-        if changed {
-            let order = match status {
-                PipelineStatus::Paused => Order::Pause,
-                PipelineStatus::Pending | PipelineStatus::Running => Order::Resume,
-                ended => Order::Ended(ended),
-            };
-            if !self.held.order(id, order) {
-                self.note_unowned();
-                if status.is_terminal() {
-                    self.look_for_now(id).await;
-                }
+        let order = match status {
+            PipelineStatus::Paused => Order::Pause,
+            PipelineStatus::Pending | PipelineStatus::Running => Order::Resume,
+            ended => Order::Ended(ended),
+        };
+        if !self.held.order(id, order) {
+            self.note_unowned();
+            if status.is_terminal() {
+                self.look_for_now(id).await;
             }
         }
         Ok(status)

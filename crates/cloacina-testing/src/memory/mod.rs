@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
@@ -105,6 +106,11 @@ impl MemoryBackend {
     /// Lists the workers that are registered.
     pub(crate) fn registered(&self) -> Vec<WorkerId> {
         lock(&self.handle.state).workers.keys().copied().collect()
+    }
+
+    /// Reads the store's clock.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        lock(&self.handle.state).now()
     }
 
     /// Puts the store's clock so far ahead.

@@ -59,6 +59,8 @@ pub(super) struct History {
     pub(super) acknowledged: Vec<Acknowledged>,
     /// Executions of which a user was told that they are cancelled.
     pub(super) cancelled: Vec<ExecutionId>,
+    /// Executions that are not to start anything, as somebody was told in that process.
+    pub(super) held_back: BTreeMap<ExecutionId, ProcessId>,
     /// Processes that left in good order.
     pub(super) left: BTreeSet<ProcessId>,
     /// Executions that retries were acknowledged as.
@@ -79,6 +81,7 @@ impl History {
             runs: Vec::new(),
             acknowledged: Vec::new(),
             cancelled: Vec::new(),
+            held_back: BTreeMap::new(),
             left: BTreeSet::new(),
             retried: Vec::new(),
             told: Vec::new(),

@@ -1,5 +1,6 @@
 //! Users: they submit, wait, and order; and whoever makes things go wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::Promise;
 use super::flow::flow_name;
-use super::scenario::{Fault, OrderPlan, Proof, SubmitPlan};
+use super::history::ProcessId;
+use super::scenario::{Fault, OrderPlan, Part, Proof, SubmitPlan};
 use super::world::{Process, Successor, World};
 
 /// How long a user waits before another try.
@@ -123,6 +126,8 @@ async fn give(
     let executor = process.executor.clone();
     let name = world.history().name(id);
     world.history().say(&format!("{order:?} of {name} through p{}", process.id.0));
+    // What comes of it is not known before it is answered.
+    world.history().held_back.remove(&id);
     let given = async move {
         match order {
             OrderPlan::Cancel => executor.cancel_execution(id).await.map(Given::Status),
@@ -138,6 +143,11 @@ async fn give(
         Ok(Given::Status(PipelineStatus::Cancelled)) => {
             world.history().say(&format!("{name} was cancelled, as its user is told"));
             world.history().cancelled.push(id);
+            world.history().held_back.insert(id, process.id);
+            None
+        }
+        Ok(Given::Done) if matches!(order, OrderPlan::Pause) => {
+            world.history().held_back.insert(id, process.id);
             None
         }
         Ok(Given::Again(again)) => {
@@ -207,10 +217,47 @@ pub(super) async fn resume_all(world: Arc<World>) {
         for id in paused {
             let process = find_process(&world, 0).await;
             let executor = process.executor.clone();
+            world.history().held_back.remove(&id);
             // If it fails, the next round tries again.
             drop(within(&process, async move { executor.resume_execution(id).await }).await);
         }
         sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// How long an execution may wait for a worker that has nothing to do: two beats, and what looking takes.
+const IDLE: Duration = Duration::from_secs(3);
+
+/// Looks for executions that wait while a worker has nothing to do.
+pub(super) async fn look_for_idlers(world: Arc<World>) {
+    if !world.scenario.is_steady() {
+        return;
+    }
+    let mut waiting: BTreeMap<ExecutionId, Instant> = BTreeMap::new();
+    let mut idle: BTreeMap<ProcessId, Instant> = BTreeMap::new();
+    while !world.over.is_cancelled() {
+        sleep(Duration::from_millis(500)).await;
+        let now = Instant::now();
+        let claimable = world.watch().claimable(world.store.now());
+        waiting.retain(|id, _| claimable.contains(id));
+        for id in claimable {
+            waiting.entry(id).or_insert(now);
+        }
+        let has_nothing = |process: &Process| {
+            process.part != Part::Client && process.executor.metrics().held_executions == 0
+        };
+        let idlers: BTreeSet<_> =
+            world.processes().iter().filter(|one| has_nothing(one)).map(|one| one.id).collect();
+        idle.retain(|id, _| idlers.contains(id));
+        for id in idlers {
+            idle.entry(id).or_insert(now);
+        }
+        let long = |since: &Instant| now - *since >= IDLE;
+        let waits = waiting.iter().find(|(_, since)| long(since));
+        if let (Some((id, _)), Some((process, _))) = (waits, idle.iter().find(|(_, it)| long(it))) {
+            let text = format!("it waits, and p{} has nothing to do", process.0);
+            return world.violate(Promise::Recovery, Some(*id), text);
+        }
     }
 }
 

@@ -50,6 +50,7 @@ async fn live(scenario: Scenario) -> Arc<World> {
     for (slot, plan) in world.scenario.processes.iter().enumerate() {
         keepers.spawn(process::keep(Arc::clone(&world), slot, *plan));
     }
+    keepers.spawn(people::look_for_idlers(Arc::clone(&world)));
     let mut users = JoinSet::new();
     for number in 0..world.scenario.submits.len() {
         users.spawn(people::submit(Arc::clone(&world), number, start));
@@ -69,6 +70,7 @@ async fn live(scenario: Scenario) -> Arc<World> {
         }
     };
     if timeout(PATIENCE, all_told).await.is_err() {
+        verdict::acknowledged(&world);
         let about = unfinished(&world);
         let text = match about {
             Some(_) => "an execution has not come to its end long after the last fault",
@@ -122,7 +124,10 @@ async fn leave(world: &World) {
 }
 
 fn report(world: &World) -> Report {
-    let violation = world.take_violations().into_iter().next();
+    let violations = world.take_violations();
+    // A panic explains whatever else is wrong; then the first counts, for the others may follow from it.
+    let panic = violations.iter().position(|violation| violation.promise == Promise::NoPanic);
+    let violation = violations.into_iter().nth(panic.unwrap_or(0));
     let mut history = world.history();
     let about = violation.as_ref().and_then(|violation| violation.about);
     let takeovers = world.watch().takeovers();

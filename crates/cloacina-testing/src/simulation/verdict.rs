@@ -68,7 +68,7 @@ fn plans_by_version(world: &Arc<World>) -> BTreeMap<(String, String), (usize, Ve
 }
 
 /// What was acknowledged exists, and one key made one execution.
-fn acknowledged(world: &World) {
+pub(super) fn acknowledged(world: &World) {
     let (acknowledged, retried) = {
         let history = world.history();
         (history.acknowledged.clone(), history.retried.clone())

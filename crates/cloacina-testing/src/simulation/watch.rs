@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
-    EventKind, EventRecord, ExecutionRecord, ExecutionSnapshot, TaskRecord,
+    AttemptState, EventKind, EventRecord, ExecutionRecord, ExecutionSnapshot, TaskRecord,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, TaskId, TaskState};
 
@@ -55,6 +56,16 @@ impl Watch {
 
     pub(super) fn executions(&self) -> impl Iterator<Item = (&ExecutionId, &Seen)> {
         self.seen.iter()
+    }
+
+    /// Lists the executions that any worker could take up.
+    pub(super) fn claimable(&self, now: DateTime<Utc>) -> BTreeSet<ExecutionId> {
+        let free = self.seen.iter().filter(|(_, seen)| {
+            let record = &seen.snapshot.record;
+            let open = matches!(record.status, PipelineStatus::Pending | PipelineStatus::Running);
+            open && record.owner.is_none() && record.due_at.is_none_or(|due| due <= now)
+        });
+        free.map(|(id, _)| *id).collect()
     }
 
     /// Finds an unfinished execution that a worker of that process owns.
@@ -130,7 +141,20 @@ impl Watch {
             findings.expect(row(&run.task).is_none(), Promise::AtLeastOnce, || {
                 format!("{} begins again though its result is committed", run.task)
             });
+            let attempts = seen.snapshot.attempts.iter().filter(|it| run.task == it.task.as_str());
+            let mut failed = attempts.filter(|it| it.state == AttemptState::Failed);
+            findings.expect(
+                failed.all(|it| it.attempt < run.attempt),
+                Promise::AtLeastOnce,
+                || format!("{} makes attempt {} again, which has failed", run.task, run.attempt),
+            );
         }
+        let told = history.held_back.get(&run.execution) == Some(&run.process);
+        let stands = matches!(record.status, PipelineStatus::Paused | PipelineStatus::Cancelled);
+        let held_back = told && stands;
+        findings.expect(!held_back, Promise::Semantics, || {
+            format!("{} begins though its user was told that nothing does", run.task)
+        });
         found
     }
 }
