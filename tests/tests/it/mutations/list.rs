@@ -108,8 +108,8 @@ pub(super) const MUTATIONS: [Mutation; 22] = [
     Mutation {
         name: "an order does not reach the driver",
         file: "cloacina-core/src/engine/control.rs",
-        place: "            if !self.held.order(id, order) {",
-        bug: "            if !ON && !self.held.order(id, order) {",
+        place: "        if !self.held.order(id, order) {",
+        bug: "        if !ON && !self.held.order(id, order) {",
         breaks: &["Semantics"],
     },
     Mutation {
