@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::admission::{Excess, Ticket};
 use super::driver::Driver;
 use super::held::Load;
 use super::{Engine, Role, restore};
 use crate::backend::{
     BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, SubmitVerdict,
 };
-use crate::{ExecutionId, ExecutorError, PipelineStatus, Workflow};
+use crate::{ExecutionId, ExecutorError, OverloadPolicy, PipelineStatus, Workflow};
 
 /// A submit as the user asked for it, checked.
 pub(crate) struct Submission {
@@ -23,6 +24,28 @@ pub(crate) struct Submission {
 }
 
 impl Engine {
+    /// Lets a submit in, or refuses it, or keeps it waiting, as the settings say for the case that too many wait for their
+    /// commit. Whoever stops waiting has submitted nothing.
+    pub(crate) async fn admit(&self, submission: &Submission) -> Result<Ticket, ExecutorError> {
+        let bytes = submission.input.as_str().len()
+            + submission.idempotency_key.as_ref().map_or(0, |key| key.len());
+        if self.stop.is_cancelled() {
+            return Err(ExecutorError::ShuttingDown);
+        }
+        match self.config.overload {
+            OverloadPolicy::Wait => tokio::select! {
+                biased;
+                ticket = self.door.enter(bytes) => Ok(ticket),
+                () = self.stop.cancelled() => Err(ExecutorError::ShuttingDown),
+            },
+            OverloadPolicy::Refuse => self.door.try_enter(bytes).map_err(|excess| {
+                self.metrics.refused_submit();
+                let Excess { setting, limit, waiting } = excess;
+                ExecutorError::Overloaded { setting, limit, waiting }
+            }),
+        }
+    }
+
     /// Submits an execution and, if this worker has room for it, takes it up at once.
     ///
     /// What was begun goes on if the caller stops waiting.
@@ -30,10 +53,8 @@ impl Engine {
         self: &Arc<Self>,
         id: ExecutionId,
         submission: Submission,
+        ticket: Ticket,
     ) -> Result<ExecutionId, ExecutorError> {
-        if self.stop.is_cancelled() {
-            return Err(ExecutorError::ShuttingDown);
-        }
         let Submission { workflow, input, idempotency_key, delay, retry_of } = submission;
         let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
         let new = NewExecution {
@@ -48,13 +69,14 @@ impl Engine {
         let verdict = match place {
             Some(place) => {
                 let (acknowledge, acknowledged) = oneshot::channel();
+                let submit = (new, ticket);
                 let run =
-                    Arc::clone(self).submit_and_run(workflow.clone(), new, place, acknowledge);
+                    Arc::clone(self).submit_and_run(workflow.clone(), submit, place, acknowledge);
                 self.spawn(run);
                 acknowledged.await
             }
             None => {
-                let verdict = self.committer.submit(new).await;
+                let verdict = self.committer.submit(new, ticket).await;
                 self.note_unowned();
                 verdict.map(|timed| timed.map(|(verdict, _)| verdict))
             }
@@ -87,13 +109,13 @@ impl Engine {
     pub(super) async fn submit_and_run(
         self: Arc<Self>,
         workflow: Workflow,
-        new: NewExecution,
+        (new, ticket): (NewExecution, Ticket),
         place: Load,
         acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
     ) {
         let worker = self.worker();
         let mut snapshot = snapshot_of(&new);
-        let Ok(verdict) = self.committer.submit(new).await else { return };
+        let Ok(verdict) = self.committer.submit(new, ticket).await else { return };
         let (verdict, at) = match verdict {
             Ok(verdict) => verdict,
             Err(error) => return drop(acknowledge.send(Err(error))),
