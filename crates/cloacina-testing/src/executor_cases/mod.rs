@@ -13,6 +13,7 @@ mod registry;
 mod arguments;
 pub(crate) mod bodies;
 mod cancel;
+mod contained;
 mod crash;
 pub(crate) mod fixture;
 mod keys;
@@ -41,6 +42,7 @@ use crate::conformance::{Harness, PATIENCE};
 
 pub use arguments::*;
 pub use cancel::*;
+pub use contained::*;
 pub use crash::*;
 pub use fixture::{Executor, ExecutorBuilder, ExecutorFixture, Process};
 pub use keys::*;
