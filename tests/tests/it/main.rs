@@ -6,6 +6,7 @@ mod crash;
 #[cfg(unix)]
 mod fleet;
 mod house;
+mod overload;
 #[cfg(unix)]
 mod tenancy;
 mod user;
