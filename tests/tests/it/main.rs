@@ -9,4 +9,5 @@ mod house;
 mod overload;
 #[cfg(unix)]
 mod tenancy;
+mod upgrade;
 mod user;

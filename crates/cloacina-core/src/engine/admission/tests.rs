@@ -8,10 +8,11 @@ use super::{Admission, Door, Ticket};
 use crate::ExecutorConfig;
 
 fn admission(submits: usize, bytes: usize) -> Arc<Admission> {
-    let mut config = ExecutorConfig::default();
-    config.max_waiting_submits = submits;
-    config.max_waiting_submit_bytes = bytes;
-    Admission::new(&config)
+    Admission::new(&ExecutorConfig {
+        max_waiting_submits: submits,
+        max_waiting_submit_bytes: bytes,
+        ..ExecutorConfig::default()
+    })
 }
 
 fn enter(door: &Door, bytes: usize) -> Ticket {
