@@ -7,3 +7,4 @@ pub mod layered;
 pub mod montage;
 pub mod proxy;
 pub mod tenancy;
+pub mod upgrade;

@@ -44,6 +44,30 @@ pub struct ExecutorConfig {
     pub max_context_bytes: usize,
     /// How many executions this process holds at once. Default 8192; more wait in the database.
     pub max_held_executions: usize,
+    /// How many submits of this process may wait for their commit at once. Default 8192. What happens with more is said by
+    /// `overload`.
+    pub max_waiting_submits: usize,
+    /// How many bytes the inputs of these submits may have together, as JSON. Default 64 MiB. A submit that is larger goes alone.
+    pub max_waiting_submit_bytes: usize,
+    /// What becomes of a submit when one of these limits is reached. Default: it waits.
+    pub overload: OverloadPolicy,
+}
+
+/// What becomes of a submit when too many wait for their commit.
+///
+/// Neither loses anything: what was acknowledged is in the database, and a submit that is kept waiting or refused has written
+/// nothing. How much waits *in the database* is not bounded: it costs disk space, not memory, and to count it with
+/// each submit would cost more than the submit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OverloadPolicy {
+    /// It waits, in the order of the calls, until others are committed: back-pressure. For how long is the caller's affair, who may
+    /// drop the call at any time.
+    #[default]
+    Wait,
+    /// It is refused at once, with [`ExecutorError::Overloaded`](crate::ExecutorError::Overloaded).
+    Refuse,
 }
 
 impl Default for ExecutorConfig {
@@ -61,6 +85,9 @@ impl Default for ExecutorConfig {
             shutdown_grace: Duration::from_secs(10),
             max_context_bytes: 4 * 1024 * 1024,
             max_held_executions: 8192,
+            max_waiting_submits: 8192,
+            max_waiting_submit_bytes: 64 * 1024 * 1024,
+            overload: OverloadPolicy::Wait,
         }
     }
 }
@@ -110,6 +137,18 @@ impl ExecutorConfig {
             self.max_held_executions,
             "from 1 to 1000000",
             1..=1_000_000,
+        )?;
+        number(
+            "max_waiting_submits",
+            self.max_waiting_submits,
+            "from 1 to 1000000",
+            1..=1_000_000,
+        )?;
+        number(
+            "max_waiting_submit_bytes",
+            self.max_waiting_submit_bytes,
+            "at least 1",
+            1..=usize::MAX,
         )?;
         let least = Duration::from_millis(1);
         let usual = "from 1 ms to 100 years";

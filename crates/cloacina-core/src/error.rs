@@ -84,6 +84,20 @@ pub enum ExecutorError {
         /// How long the caller waited.
         waited: Duration,
     },
+    /// Too many submits wait for their commit, and the settings say that more are refused. Nothing was written; try again
+    /// later.
+    #[error(
+        "the executor is overloaded: {waiting}{} wait for their commit, `{setting}` is {limit}",
+        submits_or_bytes(setting)
+    )]
+    Overloaded {
+        /// The setting whose limit is reached.
+        setting: &'static str,
+        /// What it says.
+        limit: usize,
+        /// How many submits wait, or how many bytes they have, in all executors of the process that share the limit.
+        waiting: usize,
+    },
     /// The executor is shutting down and takes nothing new. Submit to another.
     #[error("the executor is shutting down")]
     ShuttingDown,
@@ -130,10 +144,14 @@ impl ExecutorError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Backend(error) => error.is_transient(),
-            Self::WaitTimeout { .. } => true,
+            Self::WaitTimeout { .. } | Self::Overloaded { .. } => true,
             _ => false,
         }
     }
+}
+
+fn submits_or_bytes(setting: &str) -> &'static str {
+    if setting.ends_with("bytes") { " bytes of submits" } else { " submits" }
 }
 
 /// Lists names; if there are none, tells the reason that is hardest to find.

@@ -109,9 +109,12 @@ impl<B: Backend> UnifiedExecutor<B> {
     ///
     /// A workflow that fails is `Ok`, with [`PipelineStatus::Failed`]. If this future is dropped, the execution goes on.
     ///
+    /// Where too many submits wait for their commit already, it waits before it submits, or is refused, as
+    /// [`overload`](ExecutorConfig::overload) says. If it is dropped in that wait, nothing was submitted.
+    ///
     /// # Errors
     ///
-    /// An unknown workflow, an input that is refused, a store that failed. After
+    /// An unknown workflow, an input that is refused, [`ExecutorError::Overloaded`], a store that failed. After
     /// [`BackendError::Unavailable`] the execution may exist; with an idempotency key the submit can be repeated.
     pub async fn execute(
         &self,
@@ -169,9 +172,10 @@ impl<B: Backend> UnifiedExecutor<B> {
     }
 
     async fn submit(&self, submission: Submission) -> Result<PipelineExecution, ExecutorError> {
+        let ticket = self.engine().admit(&submission).await?;
         let id = ExecutionId::new();
         let ended = self.engine().wait(id);
-        let submitted = self.engine().submit(id, submission).await;
+        let submitted = self.engine().submit(id, submission, ticket).await;
         let ended = if submitted.as_ref().is_ok_and(|submitted| *submitted == id) {
             Some(ended)
         } else {
@@ -290,7 +294,8 @@ impl<B: Backend> UnifiedExecutor<B> {
     /// # Errors
     ///
     /// [`ExecutorError::WrongState`] if it has not ended or has completed, [`ExecutorError::IncompatibleVersion`] if
-    /// its completed tasks no longer fit the workflow, an unknown execution or workflow, or a store that failed.
+    /// its completed tasks no longer fit the workflow, an unknown execution or workflow, [`ExecutorError::Overloaded`], or a
+    /// store that failed.
     pub async fn retry_execution(
         &self,
         id: ExecutionId,

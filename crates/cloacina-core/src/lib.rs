@@ -24,7 +24,7 @@ mod workflow;
 pub use cloacina_macros::{task, workflow};
 
 pub use backend::{Backend, BackendError, Connect, ConnectOptions, ConnectSchema, ExecutionQuery};
-pub use config::{ConfigError, ExecutorConfig};
+pub use config::{ConfigError, ExecutorConfig, OverloadPolicy};
 pub use context::{Context, ContextError, MAX_DEPTH};
 pub use dag::WorkflowError;
 pub use engine::ExecutorMetrics;

@@ -127,7 +127,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Retries only errors for which this is true. A permanent error is never retried.
+    /// Retries only errors for which this is true. A permanent error is never retried, nor is anything if this panics.
     #[must_use]
     pub fn retry_on(
         mut self,
@@ -186,8 +186,26 @@ impl RetryPolicy {
         elapsed: Duration,
         random: f64,
     ) -> Option<Duration> {
-        let allowed = self.retry_on.as_ref().is_none_or(|predicate| predicate(error));
-        if error.is_permanent() || !allowed || attempt >= self.max_attempts {
+        if !self.wants(error) {
+            return None;
+        }
+        self.next_delay_if_wanted(attempt, error, elapsed, random)
+    }
+
+    /// Reports whether the predicate, if there is one, is for a retry. It is the user's code: it may panic.
+    pub(crate) fn wants(&self, error: &TaskError) -> bool {
+        self.retry_on.as_ref().is_none_or(|predicate| predicate(error))
+    }
+
+    /// Decides the same for an error of which the predicate has been asked.
+    pub(crate) fn next_delay_if_wanted(
+        &self,
+        attempt: u32,
+        error: &TaskError,
+        elapsed: Duration,
+        random: f64,
+    ) -> Option<Duration> {
+        if error.is_permanent() || attempt >= self.max_attempts {
             return None;
         }
         let delay = error.delay().unwrap_or_else(|| self.delay(attempt, random)).min(LONGEST_WAIT);

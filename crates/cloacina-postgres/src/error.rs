@@ -8,9 +8,7 @@ pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
     let reason = match &error {
         sqlx::Error::PoolClosed => return BackendError::Closed,
         sqlx::Error::PoolTimedOut => {
-            format!(
-                "{what}: no connection became free, or could be made, in time; `db_pool_size` says how many there are"
-            )
+            format!("{what}: no connection became free, or could be made, in time")
         }
         // Its own text says where in the server's source it arose, which helps nobody.
         sqlx::Error::Database(error) => format!("{what}: {}", error.message()),

@@ -10,7 +10,7 @@ use crate::PostgresOptions;
 use crate::begin::Scope;
 use crate::connections::{Connections, Ownership};
 use crate::migrate::{self, Missing};
-use crate::pools::{self, Pool, Pools};
+use crate::pools::{self, Extent, Pool, Pools};
 use crate::queries::Queries;
 use crate::schema::SchemaName;
 use crate::sessions::{self, Sessions};
@@ -42,7 +42,7 @@ impl Site {
         let own = Arc::default();
         let session = match sessions {
             Sessions::Own => {
-                Session::open(Pool::new(options, 1, wake::CONNECTING), Arc::clone(&own))
+                Session::open(Pool::new(options, Extent::Fixed, wake::CONNECTING), Arc::clone(&own))
             }
             Sessions::Shared => {
                 tracing::info!(

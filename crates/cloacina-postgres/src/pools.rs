@@ -70,15 +70,26 @@ impl OwnPids {
 /// A pool, and where it gets new credentials if the server refuses those that it has.
 pub(crate) struct Pool {
     pool: PgPool,
+    extent: Extent,
+    patience: Duration,
     credentials: Option<Credentials>,
+}
+
+/// What says how many connections a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// There is one, whatever the settings say.
+    Fixed,
+    /// The user.
+    Set(u32),
 }
 
 impl Pools {
     /// Makes pools that connect when they are first used.
     pub(crate) fn new(options: &PostgresOptions, size: u32, own: Arc<OwnPids>) -> Arc<Self> {
-        let general = Pool::new(options, size, PATIENCE);
-        let (vital, chores) =
-            (Pool::new(options, 1, VITAL_PATIENCE), Pool::new(options, 1, CHORE_PATIENCE));
+        let general = Pool::new(options, Extent::Set(size), PATIENCE);
+        let vital = Pool::new(options, Extent::Fixed, VITAL_PATIENCE);
+        let chores = Pool::new(options, Extent::Fixed, CHORE_PATIENCE);
         Arc::new(Self { general, chores, vital, own })
     }
 
@@ -108,7 +119,11 @@ impl Pools {
 
 impl Pool {
     /// Makes a pool. A connection goes back without a transaction, whatever its user did.
-    pub(crate) fn new(options: &PostgresOptions, size: u32, patience: Duration) -> Self {
+    pub(crate) fn new(options: &PostgresOptions, extent: Extent, patience: Duration) -> Self {
+        let size = match extent {
+            Extent::Fixed => 1,
+            Extent::Set(size) => size,
+        };
         let forgetful = options.forgetful;
         let pool = PgPoolOptions::new()
             .max_connections(size)
@@ -134,7 +149,7 @@ impl Pool {
                 })
             })
             .connect_lazy_with(options.connect.clone());
-        Self { pool, credentials: options.credentials.clone() }
+        Self { pool, extent, patience, credentials: options.credentials.clone() }
     }
 
     /// Waits for a connection. Should the server refuse the credentials, asks once for new ones.
@@ -142,12 +157,35 @@ impl Pool {
         &self,
         what: &str,
     ) -> Result<PoolConnection<Postgres>, BackendError> {
-        let acquired = self.pool.acquire().await.during(what);
-        match acquired {
+        match self.acquire_once(what).await {
             Err(error) if self.renew_after(&error).await? == Renewal::Renewed => {
-                self.pool.acquire().await.during(what).map_err(|error| self.later(error))
+                self.acquire_once(what).await.map_err(|error| self.later(error))
             }
             acquired => acquired,
+        }
+    }
+
+    async fn acquire_once(&self, what: &str) -> Result<PoolConnection<Postgres>, BackendError> {
+        match self.pool.acquire().await {
+            Err(error @ sqlx::Error::PoolTimedOut) => Err(BackendError::Unavailable {
+                reason: self.exhausted(what),
+                source: Some(error.into()),
+            }),
+            acquired => acquired.during(what),
+        }
+    }
+
+    /// Says that no connection was to be had, and what may be done about it.
+    fn exhausted(&self, what: &str) -> String {
+        let waited = self.patience;
+        match self.extent {
+            Extent::Fixed => format!(
+                "{what}: the connection that is kept for this did not become free, or could not be made, within {waited:?}"
+            ),
+            Extent::Set(size) => format!(
+                "{what}: no connection became free, or could be made, within {waited:?}; `db_pool_size`, or `pool_size` of the \
+                 options, leaves {size} for this"
+            ),
         }
     }
 

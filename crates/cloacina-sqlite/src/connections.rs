@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::BackendError;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, Sqlite};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
@@ -25,6 +26,9 @@ pub(crate) type Operation<'c, T> =
 
 /// How long a call waits for other processes before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a call waits until a reading connection becomes free.
+pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The connections of one handle.
 #[derive(Debug)]
@@ -101,7 +105,7 @@ impl Connections {
     {
         let this = Arc::clone(self);
         self.spawn(async move {
-            let mut reader = this.readers.acquire().await.during(what)?;
+            let mut reader = this.reader(what).await?;
             reader.execute("BEGIN").await.during(what)?;
             let result = operation(&mut reader, Clock::read()).await;
             if reader.execute("ROLLBACK").await.is_err() {
@@ -111,6 +115,20 @@ impl Connections {
             result
         })
         .await
+    }
+
+    async fn reader(&self, what: &str) -> Result<PoolConnection<Sqlite>, BackendError> {
+        let readers = self.readers.options().get_max_connections();
+        match self.readers.acquire().await {
+            Err(error @ sqlx::Error::PoolTimedOut) => Err(BackendError::Unavailable {
+                reason: format!(
+                    "{what}: none of {readers} reading connections became free within {READER_PATIENCE:?}; there are as many \
+                     as `db_pool_size` less one, 4 at most"
+                ),
+                source: Some(Box::new(error)),
+            }),
+            acquired => acquired.during(what),
+        }
     }
 
     /// Runs a task to its end even if the caller goes away.
@@ -255,3 +273,6 @@ async fn roll_back(connection: &mut SqliteConnection) {
         tracing::debug!(error = &error as &dyn std::error::Error, "there was nothing to roll back");
     }
 }
+
+#[cfg(test)]
+mod tests;

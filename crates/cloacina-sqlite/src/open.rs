@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use crate::SqliteOptions;
-use crate::connections::{Connections, patiently};
+use crate::connections::{Connections, READER_PATIENCE, patiently};
 use crate::error::{Context as _, is_not_a_database, refused, refused_by};
 use crate::migrate::{self, Identity};
 use crate::url::Mode;
@@ -61,6 +61,7 @@ pub(crate) async fn open(options: &SqliteOptions) -> Result<Opened, BackendError
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .acquire_timeout(READER_PATIENCE)
         .connect_lazy_with(settings.pragma("query_only", "ON"));
     let connections = Connections::new(writer, readers, path.clone());
     Ok(Opened { path, connections, is_new })

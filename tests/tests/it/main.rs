@@ -7,6 +7,8 @@ mod crash;
 mod fleet;
 mod house;
 mod mutations;
+mod overload;
 #[cfg(unix)]
 mod tenancy;
+mod upgrade;
 mod user;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ExecutorConfig;
+use super::{ExecutorConfig, OverloadPolicy};
 
 fn refusal(change: impl FnOnce(&mut ExecutorConfig)) -> String {
     let mut config = ExecutorConfig::default();
@@ -38,6 +38,14 @@ fn every_limit_names_its_field() {
     assert_eq!(
         refusal(|config| config.max_held_executions = 0),
         "`max_held_executions` is 0, it must be from 1 to 1000000"
+    );
+    assert_eq!(
+        refusal(|config| config.max_waiting_submits = 0),
+        "`max_waiting_submits` is 0, it must be from 1 to 1000000"
+    );
+    assert_eq!(
+        refusal(|config| config.max_waiting_submit_bytes = 0),
+        "`max_waiting_submit_bytes` is 0, it must be at least 1"
     );
     assert_eq!(
         refusal(|config| config.task_timeout = Duration::from_micros(999)),
@@ -78,9 +86,13 @@ fn no_duration_may_overflow_the_clock() {
 
 #[test]
 fn settings_are_read_with_defaults_and_without_strangers() {
-    let config: ExecutorConfig =
-        serde_json::from_value(json!({"db_pool_size": 3, "lease_ttl": {"secs": 1, "nanos": 5}}))
-            .unwrap();
+    let config: ExecutorConfig = serde_json::from_value(json!({
+        "db_pool_size": 3,
+        "lease_ttl": {"secs": 1, "nanos": 5},
+        "overload": "refuse",
+    }))
+    .unwrap();
+    assert_eq!(config.overload, OverloadPolicy::Refuse);
     assert_eq!(config.db_pool_size, 3);
     assert_eq!(config.lease_ttl, Duration::new(1, 5));
     assert_eq!(config.max_concurrent_tasks, 16);

@@ -1,10 +1,12 @@
 //! One attempt of a task: waits for a slot, runs the body, and reports how it ended.
 //!
 //! A body may return, fail, panic, hang, or block its thread. Each ends in one message to the driver; a body that
-//! blocks its thread is given up by the driver's own timer, since nothing here gets to run.
+//! blocks its thread is given up by the driver's own timer, since nothing here gets to run. All code of the user runs in
+//! here, where its panics are caught: none may reach the driver.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,7 +24,9 @@ use crate::backend::{
 };
 use crate::state::{AttemptResult, ContextView};
 use crate::task::{Body, Signs, Upstream};
-use crate::{Context, ExecutionId, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow};
+use crate::{
+    Context, ExecutionId, RetryPolicy, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow,
+};
 
 /// Longer texts of errors are cut: they are stored with the attempt, the task, the event and the execution.
 const ERROR_MAX: usize = 64 * 1024;
@@ -90,7 +94,10 @@ impl Attempt {
         }
         let started = Instant::now();
         let _ = self.signs.started.set(started);
-        let result = self.run_body(started, slot).await;
+        // Whatever is the user's runs in here, dropping included.
+        let body = AssertUnwindSafe(self.run_body(started, slot)).catch_unwind().await;
+        let result = body.unwrap_or_else(|panic| Err(panicked(panic)));
+        let result = result.unwrap_or_else(|error| failure(error, &self.task().retry));
         let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
         let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
         // A driver that is gone has lost the execution.
@@ -157,7 +164,7 @@ impl Attempt {
         self.workflow.task_at(self.ordinal)
     }
 
-    async fn run_body(&self, started: Instant, slot: Slot) -> AttemptResult {
+    async fn run_body(&self, started: Instant, slot: Slot) -> Result<AttemptResult, TaskError> {
         let run = TaskContext {
             execution_id: self.execution,
             workflow: Arc::clone(&self.workflow.key().name),
@@ -173,11 +180,8 @@ impl Attempt {
         };
         let context = self.view.to_context();
         let body = call(self.task().body.clone(), context, run, slot);
-        let ended = self.within_limits(started, body).await;
-        match ended.and_then(|(context, output)| self.check(context, output)) {
-            Ok(success) => success,
-            Err(error) => failure(error),
-        }
+        let (context, output) = self.within_limits(started, body).await?;
+        self.check(context, output)
     }
 
     /// Runs the body until it ends, times out, or is cancelled; then it has a grace to react to its token. One that times
@@ -291,8 +295,25 @@ fn suspected(company: Company) -> NewEvent {
     NewEvent { kind: EventKind::Suspected, task: None, detail: detail.to_owned() }
 }
 
-/// Turns an error into what the state machine takes.
-pub(super) fn failure(error: TaskError) -> AttemptResult {
+/// Turns an error into what the state machine takes: one that is permanent if the policy wants no retry. The policy is asked here,
+/// where its panic is caught; what the error was made of ends here as well, since its end may panic.
+pub(super) fn failure(error: TaskError, policy: &RetryPolicy) -> AttemptResult {
+    let wanted = catch_unwind(AssertUnwindSafe(|| policy.wants(&error)));
+    let (mut error, source) = error.into_parts();
+    discard(source);
+    match wanted {
+        Ok(true) => {}
+        Ok(false) => error = TaskError::permanent(error),
+        Err(panic) => {
+            let why = match text_of(&*panic) {
+                Some(text) => format!("`retry_on` panicked: {text}"),
+                None => "`retry_on` panicked".to_owned(),
+            };
+            discard(panic);
+            error =
+                TaskError::permanent(TaskError::new(format!("{error} (not retried, for {why})")));
+        }
+    }
     AttemptResult::Failure { error: error.limited(ERROR_MAX), random: fastrand::f64() }
 }
 
@@ -302,15 +323,27 @@ pub(super) fn timed_out(timeout: Duration) -> TaskError {
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> TaskError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let error = match text {
+    let error = match text_of(&*panic) {
         Some(text) => TaskError::new(format!("the task panicked: {text}")),
         None => TaskError::new("the task panicked"),
     };
-    // What a panic carries may itself panic when it is dropped.
-    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    discard(panic);
     error
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+}
+
+/// Drops what may panic when it is dropped, and what that panic carries, which may do so again.
+fn discard<T>(value: T) {
+    const OFTEN: usize = 16;
+    let mut remains = catch_unwind(AssertUnwindSafe(|| drop(value))).err();
+    for _ in 0..OFTEN {
+        let Some(panic) = remains else { return };
+        remains = catch_unwind(AssertUnwindSafe(|| drop(panic))).err();
+    }
+    // It has no end: it is left where it is.
+    let _left = ManuallyDrop::new(remains);
 }

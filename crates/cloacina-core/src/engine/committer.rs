@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::admission::Ticket;
 use crate::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution,
     Release, SubmitVerdict,
@@ -34,8 +34,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 pub(super) type Timed<T> = Result<(T, DateTime<Utc>), Arc<BackendError>>;
 
 enum Item {
-    /// With the time since when it waits.
-    Submit(Box<NewExecution>, Instant, oneshot::Sender<Timed<SubmitVerdict>>),
+    /// With its ticket, which is given back with the verdict.
+    Submit(Box<NewExecution>, Ticket, oneshot::Sender<Timed<SubmitVerdict>>),
     Checkpoint(Box<Checkpoint>, oneshot::Sender<Timed<CheckpointVerdict>>),
     Release(Release, oneshot::Sender<Result<(), Arc<BackendError>>>),
 }
@@ -72,10 +72,14 @@ impl Committer {
     }
 
     /// Queues a submit; the receiver gets the verdict.
-    pub(super) fn submit(&self, submit: NewExecution) -> oneshot::Receiver<Timed<SubmitVerdict>> {
+    pub(super) fn submit(
+        &self,
+        submit: NewExecution,
+        ticket: Ticket,
+    ) -> oneshot::Receiver<Timed<SubmitVerdict>> {
         let (answer, verdict) = oneshot::channel();
         // A closed channel drops the answer, which the receiver sees.
-        let _ = self.items.send(Item::Submit(Box::new(submit), Instant::now(), answer));
+        let _ = self.items.send(Item::Submit(Box::new(submit), ticket, answer));
         verdict
     }
 
@@ -239,7 +243,7 @@ fn refuse_submits(items: Vec<Item>, error: BackendError) -> Vec<Item> {
     };
     let (refused, kept) = items
         .into_iter()
-        .partition(|item| matches!(item, Item::Submit(_, since, _) if since.elapsed() >= patience));
+        .partition(|item| matches!(item, Item::Submit(_, ticket, _) if ticket.age() >= patience));
     refuse(refused, &Arc::new(error));
     kept
 }

@@ -11,6 +11,7 @@ pub(super) struct Counters {
     cancelled: AtomicU64,
     recovered: AtomicU64,
     fenced: AtomicU64,
+    refused_submits: AtomicU64,
 }
 
 /// What an executor did since it started, and what it holds now.
@@ -21,6 +22,8 @@ pub struct ExecutorMetrics {
     pub held_executions: usize,
     /// Task bodies that run now.
     pub running_tasks: usize,
+    /// Submits that wait for their commit, those excluded that are kept waiting before.
+    pub waiting_submits: usize,
     /// Slots for task bodies in all.
     pub max_concurrent_tasks: usize,
     /// Executions that completed here.
@@ -33,6 +36,8 @@ pub struct ExecutorMetrics {
     pub recovered: u64,
     /// Executions that another worker took over from here.
     pub fenced: u64,
+    /// Submits that were refused with [`ExecutorError::Overloaded`](crate::ExecutorError::Overloaded).
+    pub refused_submits: u64,
 }
 
 impl Counters {
@@ -54,6 +59,10 @@ impl Counters {
         self.fenced.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn refused_submit(&self) {
+        self.refused_submits.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Fills in what was counted.
     pub(super) fn read(&self) -> ExecutorMetrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -63,6 +72,7 @@ impl Counters {
             cancelled: read(&self.cancelled),
             recovered: read(&self.recovered),
             fenced: read(&self.fenced),
+            refused_submits: read(&self.refused_submits),
             ..ExecutorMetrics::default()
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
 //! worker alive and finds work, [`restore`] turns records into states, [`partings`] takes back what a death that was none
-//! did; [`slots`] shares the slots of the process among its executors; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the
-//! taking up of work, `kill` ends everything.
+//! did; [`slots`] shares the slots of the process among its executors, [`admission`] bounds the submits that wait; [`submit`] and
+//! [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends
+//! everything.
 
+mod admission;
 mod attempt;
 mod committer;
 mod control;
@@ -35,6 +37,7 @@ use crate::backend::{Backend, BackendError, ExecutionSnapshot, NewWorker};
 use crate::task::States;
 use crate::workflow::Workflows;
 use crate::{ExecutorConfig, TenantId, WorkerId};
+use admission::{Admission, Door};
 use committer::Committer;
 use driver::{Driver, Order};
 use held::{AllHeld, Budget};
@@ -66,6 +69,7 @@ pub(crate) struct Engine {
     /// Changes when the worker was declared dead and registers anew.
     worker: Mutex<WorkerId>,
     committer: Committer,
+    door: Door,
     lane: Lane,
     shared: Shared,
     held: AllHeld,
@@ -115,15 +119,18 @@ pub(crate) struct Setup {
 pub(crate) struct Shared {
     slots: Arc<Slots>,
     budget: Arc<Budget>,
+    admission: Arc<Admission>,
     /// Shared by ordinary attempts, exclusive to those that have to run alone: a crash takes the whole process down.
     quarantine: Arc<RwLock<()>>,
 }
 
 impl Shared {
-    pub(crate) fn new(max_concurrent_tasks: usize, max_held_executions: usize) -> Self {
+    /// Bounds the process as the settings of its executors say, but for the number of its slots.
+    pub(crate) fn new(max_concurrent_tasks: usize, config: &ExecutorConfig) -> Self {
         Self {
             slots: Slots::new(max_concurrent_tasks),
-            budget: Arc::new(Budget::new(max_held_executions)),
+            budget: Arc::new(Budget::new(config.max_held_executions)),
+            admission: Admission::new(config),
             quarantine: Arc::default(),
         }
     }
@@ -136,9 +143,7 @@ impl Engine {
         setup: Setup,
     ) -> Result<Arc<Self>, BackendError> {
         let Setup { config, workflows, states, tenant, role, shared, weight, turns } = setup;
-        let shared = shared.unwrap_or_else(|| {
-            Shared::new(config.max_concurrent_tasks, config.max_held_executions)
-        });
+        let shared = shared.unwrap_or_else(|| Shared::new(config.max_concurrent_tasks, &config));
         let tracker = TaskTracker::new();
         let kill = CancellationToken::new();
         let (committer, work) = Committer::new(Arc::clone(&backend), kill.clone());
@@ -147,6 +152,7 @@ impl Engine {
             role,
             worker: Mutex::new(WorkerId::new()),
             committer,
+            door: shared.admission.door(),
             lane: shared.slots.lane(config.max_concurrent_tasks, weight),
             held: AllHeld::new(Arc::clone(&shared.budget)),
             shared,
@@ -272,6 +278,7 @@ impl Engine {
         ExecutorMetrics {
             held_executions: self.held.len(),
             running_tasks: self.lane.running(),
+            waiting_submits: self.door.waiting(),
             max_concurrent_tasks: most,
             ..self.metrics.read()
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::admission::{Excess, Ticket};
 use super::driver::Driver;
 use super::held::Load;
 use super::partings::Parting;
@@ -13,7 +14,7 @@ use crate::backend::{
     BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, SubmitVerdict,
     Survival,
 };
-use crate::{ExecutionId, ExecutorError, PipelineStatus, WorkerId, Workflow};
+use crate::{ExecutionId, ExecutorError, OverloadPolicy, PipelineStatus, WorkerId, Workflow};
 
 /// A submit as the user asked for it, checked.
 pub(crate) struct Submission {
@@ -30,9 +31,32 @@ struct Owned {
     new: NewExecution,
     worker: WorkerId,
     place: Load,
+    ticket: Ticket,
 }
 
 impl Engine {
+    /// Lets a submit in, or refuses it, or keeps it waiting, as the settings say for the case that too many wait for their
+    /// commit. Whoever stops waiting has submitted nothing.
+    pub(crate) async fn admit(&self, submission: &Submission) -> Result<Ticket, ExecutorError> {
+        let bytes = submission.input.as_str().len()
+            + submission.idempotency_key.as_ref().map_or(0, |key| key.len());
+        if self.stop.is_cancelled() {
+            return Err(ExecutorError::ShuttingDown);
+        }
+        match self.config.overload {
+            OverloadPolicy::Wait => tokio::select! {
+                biased;
+                ticket = self.door.enter(bytes) => Ok(ticket),
+                () = self.stop.cancelled() => Err(ExecutorError::ShuttingDown),
+            },
+            OverloadPolicy::Refuse => self.door.try_enter(bytes).map_err(|excess| {
+                self.metrics.refused_submit();
+                let Excess { setting, limit, waiting } = excess;
+                ExecutorError::Overloaded { setting, limit, waiting }
+            }),
+        }
+    }
+
     /// Submits an execution and, if this worker has room for it, takes it up at once.
     ///
     /// What was begun goes on if the caller stops waiting.
@@ -40,10 +64,8 @@ impl Engine {
         self: &Arc<Self>,
         id: ExecutionId,
         submission: Submission,
+        ticket: Ticket,
     ) -> Result<ExecutionId, ExecutorError> {
-        if self.stop.is_cancelled() {
-            return Err(ExecutorError::ShuttingDown);
-        }
         let Submission { workflow, input, idempotency_key, delay, retry_of } = submission;
         let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
         let worker = self.worker();
@@ -59,13 +81,13 @@ impl Engine {
         let verdict = match place {
             Some(place) => {
                 let (acknowledge, acknowledged) = oneshot::channel();
-                let owned = Owned { workflow: workflow.clone(), new, worker, place };
+                let owned = Owned { workflow: workflow.clone(), new, worker, place, ticket };
                 let run = Arc::clone(self).submit_and_run(owned, acknowledge);
                 self.spawn(run);
                 acknowledged.await
             }
             None => {
-                let verdict = self.committer.submit(new).await;
+                let verdict = self.committer.submit(new, ticket).await;
                 self.note_unowned();
                 verdict.map(|timed| timed.map(|(verdict, _)| verdict))
             }
@@ -100,10 +122,10 @@ impl Engine {
         owned: Owned,
         acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
     ) {
-        let Owned { workflow, new, worker, place } = owned;
+        let Owned { workflow, new, worker, place, ticket } = owned;
         let expected = self.held.expect(new.id);
         let mut snapshot = snapshot_of(&new);
-        let Ok(verdict) = self.committer.submit(new).await else { return };
+        let Ok(verdict) = self.committer.submit(new, ticket).await else { return };
         let (verdict, at) = match verdict {
             Ok(verdict) => verdict,
             Err(error) => return drop(acknowledge.send(Err(error))),

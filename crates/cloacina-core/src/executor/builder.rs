@@ -11,7 +11,7 @@ use crate::task::States;
 use crate::workflow::{Workflows, registered_workflows};
 use crate::{
     Backend, ConfigError, Connect, ConnectOptions, ConnectSchema, ExecutorConfig, ExecutorError,
-    TenantId, Workflow,
+    OverloadPolicy, TenantId, Workflow,
 };
 
 /// Builds an executor; made by [`UnifiedExecutor::builder`].
@@ -116,6 +116,24 @@ impl<B: Backend> UnifiedExecutorBuilder<B> {
     /// Sets the largest context, as JSON in bytes.
     pub fn max_context_bytes(mut self, bytes: usize) -> Self {
         self.config.max_context_bytes = bytes;
+        self
+    }
+
+    /// Sets how many submits of this process may wait for their commit at once.
+    pub fn max_waiting_submits(mut self, count: usize) -> Self {
+        self.config.max_waiting_submits = count;
+        self
+    }
+
+    /// Sets how many bytes the inputs of these submits may have together, as JSON.
+    pub fn max_waiting_submit_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_waiting_submit_bytes = bytes;
+        self
+    }
+
+    /// Sets what becomes of a submit when one of these limits is reached.
+    pub fn overload(mut self, policy: OverloadPolicy) -> Self {
+        self.config.overload = policy;
         self
     }
 

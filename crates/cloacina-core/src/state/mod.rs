@@ -269,7 +269,7 @@ impl ExecutionState {
             }
             AttemptResult::Failure { error, random } => {
                 let elapsed = ended.saturating_duration_since(first_started);
-                match retry.next_delay(attempt, &error, elapsed, random) {
+                match retry.next_delay_if_wanted(attempt, &error, elapsed, random) {
                     Some(delay) => self.retry(ordinal, attempt, &error, (started, ended), delay),
                     None => {
                         let error = error.message().to_owned();

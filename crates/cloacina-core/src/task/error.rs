@@ -76,6 +76,12 @@ impl TaskError {
         self
     }
 
+    /// Parts it from the error that it was made of, whose end may be anything.
+    pub(crate) fn into_parts(mut self) -> (Self, impl Sized) {
+        let source = self.source.take();
+        (self, source)
+    }
+
     /// Returns what went wrong, with its causes.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -50,7 +50,8 @@ impl<S: TenantStore> TenantManagerBuilder<S> {
     /// Starts each tenant's executor as this builder says: workflows, state, time limits, and how many tasks of one tenant run at
     /// once. Address and schema are the store's business.
     ///
-    /// `max_held_executions` bounds the process; where that is reached, each tenant has an equal share.
+    /// `max_held_executions`, `max_waiting_submits` and `max_waiting_submit_bytes` bound the process; where one of them is reached, each
+    /// tenant has an equal share.
     pub fn executor(mut self, executor: UnifiedExecutorBuilder<S::Backend>) -> Self {
         self.executor = executor;
         self
@@ -116,7 +117,7 @@ impl<S: TenantStore> TenantManagerBuilder<S> {
         let Self { store, max_concurrent_tasks, weights, idle_timeout, sweep_interval, .. } = self;
         let config = prepared.as_ref().map(|one| one.config.clone()).unwrap_or_default();
         let slots = max_concurrent_tasks.unwrap_or(config.max_concurrent_tasks * SEVERAL);
-        let shared = Shared::new(slots, config.max_held_executions);
+        let shared = Shared::new(slots, &config);
         let poll_interval = config.poll_interval;
         let settings = Settings { weights, idle_timeout, sweep_interval, poll_interval };
         TenantManager::from_roster(Roster::new(store, prepared, shared, settings))

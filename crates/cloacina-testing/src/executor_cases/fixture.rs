@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::SharedBackend;
+use super::shared::Stall;
 use crate::conformance::{Fixture, Harness, PATIENCE, soon, take_a_breath};
 
 /// An executor of the suite.
@@ -55,6 +56,15 @@ impl ExecutorFixture {
         workflows: impl IntoIterator<Item = Workflow>,
         settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
     ) -> Process {
+        self.process_and_stall(workflows, settings).await.0
+    }
+
+    /// The same, with what holds up its commits.
+    pub(crate) async fn process_and_stall(
+        &self,
+        workflows: impl IntoIterator<Item = Workflow>,
+        settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
+    ) -> (Process, Stall) {
         let handle = self.store.another_handle().await;
         let builder = Executor::builder()
             .poll_interval(Duration::from_millis(20))
@@ -62,8 +72,9 @@ impl ExecutorFixture {
             .cancel_grace(Duration::from_millis(50))
             .workflows(workflows);
         let backend = SharedBackend::new(Arc::clone(&handle));
+        let stall = backend.stall();
         let built = soon("the start of an executor", settings(builder).build_on(backend)).await;
-        Process { executor: built.expect("an executor starts"), handle }
+        (Process { executor: built.expect("an executor starts"), handle }, stall)
     }
 
     /// Reads what kinds of events an execution has, in their order.

@@ -14,13 +14,21 @@ use cloacina_core::{ExecutionId, WorkerId};
 
 /// A handle on a store of any kind, as a [`Backend`] with a type, which an executor wants. Clones are one handle.
 #[derive(Debug, Clone)]
-pub struct SharedBackend(Arc<dyn Backend>);
+pub struct SharedBackend(Arc<dyn Backend>, Stall);
+
+/// Keeps commits from being made while its lock is held: a store that is slow, for as long as a case likes.
+pub(crate) type Stall = Arc<tokio::sync::Mutex<()>>;
 
 impl SharedBackend {
     /// Wraps a handle.
     #[must_use]
     pub fn new(handle: Arc<dyn Backend>) -> Self {
-        Self(handle)
+        Self(handle, Stall::default())
+    }
+
+    /// Returns what holds up its commits.
+    pub(crate) fn stall(&self) -> Stall {
+        Arc::clone(&self.1)
     }
 }
 
@@ -58,6 +66,7 @@ impl Backend for SharedBackend {
     }
 
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
+        drop(self.1.lock().await);
         self.0.commit(batch).await
     }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cloacina_core::{Context, Task};
+use cloacina_core::{Context, PipelineStatus, Task};
+use futures_util::StreamExt as _;
+use futures_util::future::poll_immediate;
+use futures_util::stream::FuturesUnordered;
 
 use super::ManagerFixture;
 use super::fixture::{complete, executor};
@@ -52,6 +55,47 @@ pub async fn a_flood_does_not_hold_up_another_tenant<H: TenantHarness>(fx: &Mana
     // Its body asks for a slot some time after the submit is acknowledged; the queue of the other one is far longer.
     assert!(overtook <= 20, "{overtook} of {FLOOD} were preferred to another tenant's single one");
     gate.open(FLOOD);
+    manager.shutdown().await.expect("a shutdown");
+}
+
+/// Catches one line for all at the limit of submits, in which a single one waits behind everything that another tenant submits.
+pub async fn submits_that_wait_do_not_hold_up_another_tenant<H: TenantHarness>(
+    fx: &ManagerFixture<H>,
+) {
+    const FLOOD: usize = 300;
+    fx.create(["busy", "quiet"]).await;
+    let workflows = || [workflow("w", [Task::new("w", |_, _| Box::pin(async {}))])];
+    let template = executor::<H>(workflows()).max_waiting_submits(2);
+    let manager = fx.manager_with(workflows(), |manager| manager.executor(template)).await;
+    let busy = manager.get_executor("busy").await.expect("an executor");
+    let quiet = manager.get_executor("quiet").await.expect("an executor");
+    let mut flood: FuturesUnordered<_> =
+        (0..FLOOD).map(|_| busy.execute_async("w", Context::new())).collect();
+    assert!(poll_immediate(flood.next()).await.is_none());
+    let mut acknowledged = Vec::new();
+    let mut single = Box::pin(quiet.execute_async("w", Context::new()));
+    let single = soon("the single submit", async {
+        loop {
+            tokio::select! {
+                biased;
+                single = &mut single => break single,
+                Some(submitted) = flood.next() => acknowledged.push(submitted.expect("a submit")),
+            }
+        }
+    });
+    let single = single.await.expect("a submit");
+    // Two of the others are committed at once, while the single one is.
+    assert!(acknowledged.len() < FLOOD / 2, "{} of {FLOOD} came first", acknowledged.len());
+    let result = soon("the end of the single execution", single.wait()).await.expect("an end");
+    assert_eq!(result.status, PipelineStatus::Completed);
+    while let Some(submitted) = soon("a submit", flood.next()).await {
+        acknowledged.push(submitted.expect("a submit"));
+    }
+    assert_eq!(acknowledged.len(), FLOOD);
+    for execution in acknowledged {
+        let result = soon("the end of an execution", execution.wait()).await.expect("an end");
+        assert_eq!(result.status, PipelineStatus::Completed);
+    }
     manager.shutdown().await.expect("a shutdown");
 }
 

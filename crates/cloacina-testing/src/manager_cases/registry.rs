@@ -26,6 +26,7 @@ macro_rules! for_each_manager_case {
             a_removal_during_submits_leaves_nothing,
             a_removal_by_another_process_is_noticed,
             a_flood_does_not_hold_up_another_tenant,
+            submits_that_wait_do_not_hold_up_another_tenant,
             slots_are_bounded_for_the_process_and_for_each_tenant,
             a_shutdown_stops_everything_once,
             a_manager_without_a_handle_stops_as_in_a_crash,

@@ -107,7 +107,8 @@ impl Driver {
         let timeout = ongoing.timeout;
         ongoing.cancellation.cancel();
         self.ongoing.remove(&ordinal);
-        let result = attempt::failure(attempt::timed_out(timeout));
+        let policy = &self.state.workflow().task_at(ordinal).retry;
+        let result = attempt::failure(attempt::timed_out(timeout), policy);
         let ended = Instant::now();
         self.apply(Event::AttemptEnded { ordinal, started, ended, result })
     }
