@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use cloacina_tests::montage::{EDGES, Order};
 use fastrand::Rng;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, Worker, submit_all, until};
+use super::support::{Evidence, Fleet, Worker, check_values, fleet, submit_all, until};
 
 const WORKERS: usize = 4;
 const EXECUTIONS: u64 = 2_000;
@@ -52,7 +51,7 @@ struct Storm {
 
 impl Storm {
     async fn new(seed: u64) -> Self {
-        let (fleet, mut workers) = (Fleet::new().await, Vec::new());
+        let (fleet, mut workers) = (fleet().await, Vec::new());
         for _ in 0..WORKERS {
             workers.push(fleet.worker(&SETTINGS).await);
         }
