@@ -67,8 +67,7 @@ pub fn expected(order: &Order) -> BTreeMap<&'static str, Outcome> {
         let is_skipped = (task == "repair" && !failed) || (task == "extra" && !order.wants_extra);
         let failures = (1..).take_while(|attempt| mood(order.n, task, *attempt) != Mood::Fine);
         let failures = i64::try_from(failures.take(3).count()).unwrap_or_default();
-        let values: Vec<u64> =
-            parents.iter().filter_map(|parent| outcomes[parent].value).collect();
+        let values: Vec<u64> = parents.iter().filter_map(|parent| outcomes[parent].value).collect();
         let outcome = if is_skipped {
             Outcome { state: "skipped", value: None, attempts: 0 }
         } else if mood(order.n, task, 1) == Mood::FailsForGood {
@@ -110,7 +109,9 @@ pub fn workflow(studio: Option<&Arc<Studio>>) -> Result<Workflow, WorkflowError>
 fn rule(task: &str) -> TriggerRule {
     match task {
         "repair" => TriggerRule::task_failed("check"),
-        "extra" => TriggerRule::context_value("wants_extra", ValueOperator::Equals, Some(json!(true))),
+        "extra" => {
+            TriggerRule::context_value("wants_extra", ValueOperator::Equals, Some(json!(true)))
+        }
         "tidy" => TriggerRule::AllDone,
         "report" => TriggerRule::NoneFailed,
         _ => TriggerRule::AllSuccess,

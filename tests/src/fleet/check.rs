@@ -168,12 +168,7 @@ fn check_order(evidence: &Evidence, found: &mut Findings) {
             Kind::Witness => {}
             Kind::Begin => {
                 for what in wrong_begin(line, &rows, &ended) {
-                    found.add(
-                        Harm::OutOfOrder,
-                        "G6 (I11 dependency order)",
-                        &line.execution,
-                        what,
-                    );
+                    found.add(Harm::OutOfOrder, "G6 (I11 dependency order)", &line.execution, what);
                 }
             }
         }

@@ -245,7 +245,8 @@ impl Database {
 
     /// Reads the rows of all tasks.
     pub async fn committed(&self) -> Vec<Committed> {
-        let sql = "SELECT execution, task, CAST(seq AS text), owner, epoch, session FROM chk_results";
+        let sql =
+            "SELECT execution, task, CAST(seq AS text), owner, epoch, session FROM chk_results";
         let results = self.rows(sql).await;
         let results: HashMap<(String, String), Row> =
             results.into_iter().map(|row| ((text(&row[0]), text(&row[1])), row)).collect();

@@ -30,8 +30,7 @@ impl Promise {
             return weather::expected(&self.order);
         }
         let values = montage::expected(self.order.n).into_iter();
-        let completed =
-            |value| Outcome { state: "completed", value: Some(value), attempts: 1 };
+        let completed = |value| Outcome { state: "completed", value: Some(value), attempts: 1 };
         values.map(|(task, value)| (task, completed(value))).collect()
     }
 }

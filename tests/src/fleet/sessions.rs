@@ -84,7 +84,9 @@ impl Database {
                  FROM pg_locks AS l WHERE l.pid = a.pid), left(a.query, 120)) \
             FROM pg_stat_activity AS a WHERE a.datname IS NOT NULL ORDER BY a.pid";
         match &self.store {
-            Store::Postgres { .. } => self.rows(sql).await.iter().map(|row| text(&row[0])).collect(),
+            Store::Postgres { .. } => {
+                self.rows(sql).await.iter().map(|row| text(&row[0])).collect()
+            }
             Store::Sqlite { .. } => Vec::new(),
         }
     }

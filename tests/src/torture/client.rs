@@ -191,7 +191,6 @@ pub(super) fn after_death(
     open: &BTreeSet<u64>,
     called: &BTreeSet<u64>,
 ) -> (BTreeSet<u64>, BTreeSet<u64>) {
-    let may_repeat =
-        |n: &u64| !called.contains(n) || assignment(seed, *n).key.is_some();
+    let may_repeat = |n: &u64| !called.contains(n) || assignment(seed, *n).key.is_some();
     open.iter().copied().partition(|n| may_repeat(n))
 }

@@ -76,10 +76,16 @@ pub async fn run(plan: &Plan, tell: &(dyn Fn(&str) + Sync)) -> Outcome {
         let share = storm.random.usize(PROGRESS..2 * PROGRESS);
         if !storm.goes_on(share).await {
             tell("nothing moves any more");
+            let what = format!("after {place} faults nothing moves any more");
+            storm.accuse(Harm::Stuck, "L1 (all done)", what);
             break;
         }
         let (number, ended) = (place + 1, storm.ended);
-        tell(&format!("{number}/{}: {ended} executions have ended, {}", faults.len(), fault.name()));
+        tell(&format!(
+            "{number}/{}: {ended} executions have ended, {}",
+            faults.len(),
+            fault.name()
+        ));
         storm.strike(*fault).await;
     }
     tell("no more faults");

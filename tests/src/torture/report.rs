@@ -57,8 +57,10 @@ pub struct Quantiles {
 
 impl Quantiles {
     pub(super) fn of(durations: &[Duration]) -> Self {
-        let mut millis: Vec<u64> =
-            durations.iter().map(|one| u64::try_from(one.as_millis()).unwrap_or(u64::MAX)).collect();
+        let mut millis: Vec<u64> = durations
+            .iter()
+            .map(|one| u64::try_from(one.as_millis()).unwrap_or(u64::MAX))
+            .collect();
         millis.sort_unstable();
         let at = |percent: usize| {
             let place = (millis.len() * percent).div_ceil(100).saturating_sub(1);

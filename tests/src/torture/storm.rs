@@ -162,8 +162,12 @@ impl Storm {
                 self.stopped.push(member);
             }
         }
-        let over: Vec<usize> =
-            self.disturbed.iter().filter(|(_, until)| *until <= ended).map(|(one, _)| *one).collect();
+        let over: Vec<usize> = self
+            .disturbed
+            .iter()
+            .filter(|(_, until)| *until <= ended)
+            .map(|(one, _)| *one)
+            .collect();
         self.disturbed.retain(|(_, until)| *until > ended);
         for proxy in over {
             self.let_pass(proxy);
@@ -258,9 +262,11 @@ impl Storm {
         let went = self.until(async |storm| storm.submitter.open() == 0).await;
         self.is_feeding = false;
         let went = went
-            && self.until(async |storm| {
-                storm.ended == storm.fleet.database.count("chk_executions").await
-            }).await;
+            && self
+                .until(async |storm| {
+                    storm.ended == storm.fleet.database.count("chk_executions").await
+                })
+                .await;
         if !went {
             self.dump().await;
             return;

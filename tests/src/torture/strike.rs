@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::WORKERS;
 use super::fault::Fault;
 use super::storm::Storm;
-use super::WORKERS;
 use crate::fleet::until;
 use crate::proxy::Passage;
 
@@ -95,7 +95,11 @@ impl Storm {
     /// Lets something happen to the connections of one proxy.
     async fn disturb(&mut self, fault: Fault) {
         let Some(cluster) = &self.cluster else { return };
-        let one = self.random.usize(..cluster.proxies.len());
+        let one = match fault {
+            // Workers always have something to ask; the client may have nothing.
+            Fault::Withhold => self.workers[self.random.usize(..self.workers.len())].proxy,
+            _ => self.random.usize(..cluster.proxies.len()),
+        };
         let proxy = &cluster.proxies[one];
         let all = self.workers.iter().chain(&self.stopped).chain(&self.leaving);
         let of_proxy = all.filter(|member| member.proxy == one);

@@ -76,7 +76,8 @@ impl Submitter {
     /// Gives the process more, as far as there is room.
     pub(super) fn feed(&mut self, ended: usize) {
         let Some(process) = &mut self.process else { return };
-        while self.open.len() + self.acknowledged.len() + self.unknown.len() < ended + BACKLOG {
+        // What nobody answered may be there or not: it is not waited for.
+        while self.open.len() + self.acknowledged.len() < ended + BACKLOG {
             process.tell(&self.next.to_string());
             self.open.insert(self.next);
             self.next += 1;

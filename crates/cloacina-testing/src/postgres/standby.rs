@@ -35,8 +35,10 @@ impl Server {
         folder.write("password", self.password())?;
         // The copy will wait for a standby, too, once it has taken this server's place.
         Self::wait_for_standby(own)?;
-        let options =
-            format!("{} -c cluster_name={NAME} -c wal_retrieve_retry_interval=100ms", options(own_port));
+        let options = format!(
+            "{} -c cluster_name={NAME} -c wal_retrieve_retry_interval=100ms",
+            options(own_port)
+        );
         let (before, place) = self.url.rsplit_once('@').unwrap_or_default();
         let port = place.split([':', '/']).nth(1).unwrap_or_default();
         // Some machines have links to the server's own binaries in `PATH`, and no more than these.

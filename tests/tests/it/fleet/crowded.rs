@@ -12,9 +12,7 @@ async fn a_worker_that_gives_back_what_waits_keeps_its_lease() {
     let first = fleet.worker(&["lease_ms=3000"]).await;
     let orders: Vec<_> = (0..EXECUTIONS).map(|n| fleet.held_in("project_1", n)).collect();
     let ids = submit_all(&client, &orders).await;
-    let unowned = async || {
-        fleet.database.count("{schema}.executions WHERE owner IS NULL").await
-    };
+    let unowned = async || fleet.database.count("{schema}.executions WHERE owner IS NULL").await;
     until("it has taken most of it", async || unowned().await < ids.len() / 4).await;
     let id = fleet.database.workers_of(first.pid()).await.remove(0);
     let second = fleet.worker(&["lease_ms=3000"]).await;

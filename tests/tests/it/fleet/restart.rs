@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cloacina_testing::postgres::{Server, Stop};
 use cloacina_tests::montage::Order;
 
-use cloacina_tests::fleet::Committed;
 use super::support::{Evidence, PATIENCE, check_values, fleet_on, submit_all, until};
+use cloacina_tests::fleet::Committed;
 
 const EXECUTIONS: u64 = 300;
 
@@ -78,7 +78,7 @@ async fn a_long_task_is_not_abandoned_because_the_server_crashed_again_and_again
     }
     fleet.open_gate(None);
     for id in &ids {
-        let ended = client.execution(*id).wait_timeout(super::support::PATIENCE).await.unwrap();
+        let ended = client.execution(*id).wait_timeout(PATIENCE).await.unwrap();
         assert!(ended.is_success(), "{ended}");
     }
     let recovered = fleet.database.events("recovered").await;
