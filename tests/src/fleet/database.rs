@@ -245,12 +245,14 @@ impl Database {
 
     /// Reads the rows of all tasks.
     pub async fn committed(&self) -> Vec<Committed> {
+        // In this order, so that there is a note of each row though work goes on.
+        let sql = "SELECT execution, task, state, attempts, output FROM chk_tasks ORDER BY 1, 2";
+        let tasks = self.rows(sql).await;
         let sql =
             "SELECT execution, task, CAST(seq AS text), owner, epoch, session FROM chk_results";
         let results = self.rows(sql).await;
         let results: HashMap<(String, String), Row> =
             results.into_iter().map(|row| ((text(&row[0]), text(&row[1])), row)).collect();
-        let sql = "SELECT execution, task, state, attempts, output FROM chk_tasks ORDER BY 1, 2";
         let read = |row: Row| {
             let (execution, task) = (text(&row[0]), text(&row[1]));
             let result = &results[&(execution.clone(), task.clone())];
@@ -266,7 +268,7 @@ impl Database {
                 pid: result[5].as_deref().map(pid_of),
             }
         };
-        self.rows(sql).await.into_iter().map(read).collect()
+        tasks.into_iter().map(read).collect()
     }
 
     /// Lists the changes of rows of tasks that were there already: none is legal.

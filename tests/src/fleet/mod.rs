@@ -153,6 +153,12 @@ impl Fleet {
         Worker::new(&mut command, &self.reaper)
     }
 
+    /// Tells whether a worker came so far that it has begun to work.
+    #[must_use]
+    pub fn has_started(&self, worker: &Worker) -> bool {
+        process::started(&self.path("effects.log"), worker.pid()).exists()
+    }
+
     /// Counts how many times a process has registered.
     pub async fn registered(&self, worker: &Worker) -> usize {
         self.database.workers_of(worker.pid()).await.len()

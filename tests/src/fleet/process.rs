@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ pub async fn run_worker(arguments: impl Iterator<Item = String>) -> Result<(), B
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let mut arguments = arguments;
     let log = arguments.next().ok_or("expected LOG")?;
-    let settings = Settings::read(arguments)?;
+    let mut settings = Settings::read(arguments)?;
+    settings.started = started(Path::new(&log), std::process::id());
     let effects = Effects::open(Path::new(&log))?;
     let is_witness = settings.number("witness", 0) > 0;
     match Address::read()? {
@@ -95,6 +96,7 @@ async fn serve<B: Connect>(
         .workflows([montage::workflow(Some(&studio))?, weather::workflow(Some(&studio))?])
         .build()
         .await?;
+    std::fs::File::create(&settings.started)?;
     tokio::select! {
         _ = input_ended() => {}
         _ = asked.recv() => {}
@@ -116,8 +118,17 @@ fn input_ended() -> oneshot::Receiver<()> {
     wait
 }
 
-/// Numbers by name.
-struct Settings(HashMap<String, u64>);
+/// Returns the file that a worker makes beside its log once it has started.
+pub(super) fn started(log: &Path, pid: u32) -> PathBuf {
+    log.with_extension(format!("started-{pid}"))
+}
+
+/// How a worker is set.
+struct Settings {
+    numbers: HashMap<String, u64>,
+    /// The file that it makes once it has started.
+    started: PathBuf,
+}
 
 impl Settings {
     /// Reads `KEY=NUMBER`.
@@ -129,11 +140,12 @@ impl Settings {
         let read = |argument: String| {
             setting(&argument).ok_or_else(|| format!("`{argument}` is not KEY=NUMBER"))
         };
-        arguments.map(read).collect::<Result<_, _>>().map(Self)
+        let numbers = arguments.map(read).collect::<Result<_, _>>()?;
+        Ok(Self { numbers, started: PathBuf::new() })
     }
 
     fn number(&self, key: &str, default: u64) -> u64 {
-        self.0.get(key).copied().unwrap_or(default)
+        self.numbers.get(key).copied().unwrap_or(default)
     }
 }
 

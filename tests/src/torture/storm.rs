@@ -153,7 +153,7 @@ impl Storm {
             self.submitter.revive(&self.fleet, &url);
         }
         self.see_burials().await;
-        self.replace_ended().await;
+        self.replace_ended();
         for member in std::mem::take(&mut self.stopped) {
             if self.fleet.database.rows_of(member.worker.pid()).await == 0 {
                 member.worker.go_on();
@@ -200,13 +200,13 @@ impl Storm {
     }
 
     /// Replaces workers that ended by themselves: allowed is that only to one that found no store when it started.
-    async fn replace_ended(&mut self) {
+    fn replace_ended(&mut self) {
         for mut member in std::mem::take(&mut self.workers) {
             if member.worker.is_running() {
                 self.workers.push(member);
                 continue;
             }
-            if self.fleet.registered(&member.worker).await > 0 {
+            if self.fleet.has_started(&member.worker) {
                 let what = format!("worker process {} ended by itself", member.worker.pid());
                 self.accuse(Harm::Wrong, "G7 (goes on)", what);
             }
@@ -306,6 +306,10 @@ impl Storm {
         let left = self.fleet.database.registered().await;
         if left > 0 {
             self.accuse(Harm::Wrong, "L4 (no leak)", format!("{left} workers have rows still"));
+        }
+        // The server cannot know that nobody is at the other end of a connection that was silenced.
+        if let Some(cluster) = &mut self.cluster {
+            cluster.proxies.clear();
         }
         let asked = Instant::now();
         while self.cluster.is_some() && !self.fleet.database.sessions().await.is_empty() {
