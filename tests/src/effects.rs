@@ -40,11 +40,11 @@ impl FromStr for RunId {
 /// What a line tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The body begins; the details are `task=run` for each result that it was given.
+    /// The body begins; the details are `task=run` for each result that it was given, and `task=state` for what ended without one.
     Begin,
     /// The body is about to return.
     End,
-    /// The details are the tasks of its execution that a connection of its own found committed.
+    /// The details are the tasks of its execution that a connection of its own found on record as ended.
     Witness,
 }
 

@@ -3,8 +3,13 @@
 //! What the tests share. The README above is compiled and run as doc tests.
 
 pub mod effects;
+#[cfg(unix)]
+pub mod fleet;
 pub mod layered;
 pub mod montage;
 pub mod proxy;
 pub mod tenancy;
+#[cfg(unix)]
+pub mod torture;
 pub mod upgrade;
+pub mod weather;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::{
-    Backend, Context, Task, TaskContext, TaskError, TaskState, Workflow, WorkflowError,
+    Backend, Context, NotCompleted, Task, TaskContext, TaskError, Workflow, WorkflowError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -51,6 +51,8 @@ pub struct Order {
     pub abort: Option<String>,
     /// Whether each body looks at its own execution through a connection of its own.
     pub witness: bool,
+    /// Whether the task `extra` of the other workflow is wanted.
+    pub wants_extra: bool,
 }
 
 impl Order {
@@ -69,6 +71,19 @@ pub struct Made {
     pub by: RunId,
     /// The value.
     pub value: u64,
+}
+
+/// What becomes of a run that nothing from outside disturbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// It returns its value.
+    Fine,
+    /// It fails, and may be tried again.
+    Fails,
+    /// It fails for good.
+    FailsForGood,
+    /// It never returns.
+    Hangs,
 }
 
 /// What the bodies of a process need.
@@ -90,6 +105,10 @@ pub fn value(n: u64, task: &str, parents: &[u64]) -> u64 {
 }
 
 /// Computes what all tasks of an execution come to.
+///
+/// # Panics
+///
+/// Never: the edges are in topological order.
 #[must_use]
 pub fn expected(n: u64) -> BTreeMap<&'static str, u64> {
     let mut values: BTreeMap<&str, u64> = BTreeMap::new();
@@ -112,7 +131,7 @@ pub fn workflow(studio: Option<&Arc<Studio>>) -> Result<Workflow, WorkflowError>
             let studio = studio.clone();
             Box::pin(async move {
                 let studio = studio.ok_or("this process only submits")?;
-                work(&studio, parents, context, run).await
+                work(&studio, parents, context, run, Mood::Fine).await
             })
         });
         task.depends_on(parents.iter().copied())
@@ -120,19 +139,30 @@ pub fn workflow(studio: Option<&Arc<Studio>>) -> Result<Workflow, WorkflowError>
     Workflow::builder(NAME).tasks(tasks).build()
 }
 
-async fn work(
+/// Runs a body: it reads what came before it, tells the log, and returns its value.
+///
+/// # Errors
+///
+/// A mood to fail; a log that cannot be written.
+pub(crate) async fn work(
     studio: &Studio,
     parents: &[&str],
     context: &mut Context,
     run: &TaskContext,
+    mood: Mood,
 ) -> Result<Made, TaskError> {
     let order: Order = run.input()?;
     let by = studio.effects.number();
     let (mut values, mut saw) = (Vec::new(), Vec::new());
     for parent in parents {
-        let made: Made = run.output(parent)??;
-        values.push(made.value);
-        saw.push(format!("{parent}={}", made.by));
+        match run.output::<Made>(parent)? {
+            Ok(made) => {
+                values.push(made.value);
+                saw.push(format!("{parent}={}", made.by));
+            }
+            Err(NotCompleted::Failed { .. }) => saw.push(format!("{parent}=failed")),
+            Err(_) => saw.push(format!("{parent}=skipped")),
+        }
     }
     studio.effects.say(Kind::Begin, by, run, &saw)?;
     if order.witness
@@ -147,6 +177,12 @@ async fn work(
         pass(&order.gate).await;
     }
     tokio::time::sleep(Duration::from_millis(order.pace)).await;
+    match mood {
+        Mood::Fine => {}
+        Mood::Fails => return Err(TaskError::new("not this time")),
+        Mood::FailsForGood => return Err(TaskError::permanent("never")),
+        Mood::Hangs => std::future::pending().await,
+    }
     let value = value(order.n, run.task.as_str(), &values);
     context.insert(run.task.as_str(), json!(value))?;
     studio.effects.say(Kind::End, by, run, &[])?;
@@ -165,8 +201,7 @@ async fn pass(gate: &Path) {
 async fn committed(witness: &dyn Backend, run: &TaskContext) -> Vec<String> {
     loop {
         if let Ok(Some(snapshot)) = witness.load(run.execution_id).await {
-            let tasks = snapshot.tasks.iter().filter(|task| task.state == TaskState::Completed);
-            return tasks.map(|task| task.task.to_string()).collect();
+            return snapshot.tasks.iter().map(|task| task.task.to_string()).collect();
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -1,9 +1,11 @@
-//! A connection that goes wrong at a test's command: a TCP proxy that cuts what passes through it, or lets it fall silent.
+//! A connection that goes wrong at a test's command: a TCP proxy that cuts what passes through it, slows it down, closes one direction, lets it fall
+//! silent, or leads elsewhere.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,6 +23,40 @@ pub enum Passage {
     Questions,
     /// Nothing passes; it waits.
     Nothing,
+    /// Everything, each piece after a while.
+    Slowly(Duration),
+    /// The server is told that nothing more will be asked; its answers pass.
+    NoMoreQuestions,
+    /// The client is told that no more answers will come; its questions pass.
+    NoMoreAnswers,
+}
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    ToServer,
+    ToClient,
+}
+
+impl Passage {
+    /// Tells whether anything goes that way now.
+    const fn lets_pass(self, way: Way) -> bool {
+        match self {
+            Self::Open | Self::Slowly(_) => true,
+            Self::Questions => matches!(way, Way::ToServer),
+            Self::Nothing => false,
+            Self::NoMoreQuestions => matches!(way, Way::ToClient),
+            Self::NoMoreAnswers => matches!(way, Way::ToServer),
+        }
+    }
+
+    /// Tells whether that way is closed for good.
+    const fn closes(self, way: Way) -> bool {
+        match way {
+            Way::ToServer => matches!(self, Self::NoMoreQuestions),
+            Way::ToClient => matches!(self, Self::NoMoreAnswers),
+        }
+    }
 }
 
 /// A proxy in front of a server. Gone, with its connections, when it is dropped.
@@ -32,7 +68,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    target: String,
+    target: Mutex<String>,
     /// What new connections belong to.
     current: Mutex<Arc<Lines>>,
     /// Answers that had to wait.
@@ -76,7 +112,7 @@ impl Proxy {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
-            target: target.to_owned(),
+            target: Mutex::new(target.to_owned()),
             current: Mutex::new(Shared::new_lines(&stop)),
             withheld: AtomicU64::new(0),
             stop,
@@ -104,6 +140,19 @@ impl Proxy {
     /// Lets every connection fall silent for good without ending it. New ones may be made at once, and everything passes.
     pub fn silence(&self) {
         self.shared.renew().passage.send_replace(Passage::Nothing);
+    }
+
+    /// Leads to another server from now on. Connections to the old one end.
+    pub fn lead_to(&self, target: &str) {
+        let mut place = self.shared.target.lock().unwrap_or_else(PoisonError::into_inner);
+        target.clone_into(&mut place);
+        drop(place);
+        self.cut();
+    }
+
+    /// Closes one direction of every connection for good. New ones may be made at once, and everything passes.
+    pub fn half_close(&self, passage: Passage) {
+        self.shared.renew().passage.send_replace(passage);
     }
 
     /// Sets what passes, on every connection that was not silenced, and on new ones.
@@ -138,16 +187,15 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connect(client: TcpStream, shared: &Shared, lines: &Lines) -> io::Result<()> {
-    let server = TcpStream::connect(&shared.target).await?;
+    let target = shared.target.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let server = TcpStream::connect(&target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (questions, to_client) = client.into_split();
     let (answers, to_server) = server.into_split();
-    let asked = |passage: &Passage| *passage != Passage::Nothing;
-    let answered = |passage: &Passage| *passage == Passage::Open;
     tokio::select! {
-        ended = copy(questions, to_server, lines, asked, None) => ended,
-        ended = copy(answers, to_client, lines, answered, Some(&shared.withheld)) => ended,
+        ended = copy(questions, to_server, lines, Way::ToServer, None) => ended,
+        ended = copy(answers, to_client, lines, Way::ToClient, Some(&shared.withheld)) => ended,
     }
 }
 
@@ -156,24 +204,43 @@ async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     lines: &Lines,
-    passes: impl Fn(&Passage) -> bool,
+    way: Way,
     withheld: Option<&AtomicU64>,
 ) -> io::Result<()> {
     let mut passage = lines.passage.subscribe();
+    let mut closing = lines.passage.subscribe();
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let count = from.read(&mut buffer).await?;
-        if count == 0 {
-            // A side that falls silent does not tell that it has ended either.
-            passage.wait_for(&passes).await.map_err(io::Error::other)?;
-            return Ok(());
-        }
-        if let Some(withheld) = withheld
-            && !passes(&passage.borrow())
+        let count = tokio::select! {
+            count = from.read(&mut buffer) => count?,
+            () = closed(&mut closing, way) => {
+                to.shutdown().await?;
+                // The other direction says when the connection ends.
+                return std::future::pending().await;
+            }
+        };
+        if count > 0
+            && let Some(withheld) = withheld
+            && !passage.borrow().lets_pass(way)
         {
             withheld.fetch_add(1, Ordering::Relaxed);
         }
-        passage.wait_for(&passes).await.map_err(io::Error::other)?;
+        let passes = |passage: &Passage| passage.lets_pass(way);
+        let now = *passage.wait_for(passes).await.map_err(io::Error::other)?;
+        if count == 0 {
+            // A side that falls silent does not tell that it has ended either.
+            return Ok(());
+        }
+        if let Passage::Slowly(delay) = now {
+            tokio::time::sleep(delay).await;
+        }
         to.write_all(&buffer[..count]).await?;
+    }
+}
+
+/// Comes when that way is closed for good.
+async fn closed(passage: &mut watch::Receiver<Passage>, way: Way) {
+    if passage.wait_for(|passage| passage.closes(way)).await.is_err() {
+        std::future::pending().await
     }
 }

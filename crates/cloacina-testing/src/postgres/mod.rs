@@ -8,6 +8,7 @@
 mod binaries;
 mod npm;
 mod pooler;
+mod standby;
 mod supervised;
 
 use std::fmt;
@@ -133,11 +134,7 @@ impl Server {
         let port = free_port(WHAT)?;
         let folder = Folder::new(WHAT)?;
         folder.write("password", &password)?;
-        // A test has no use for durability against a loss of power.
-        let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off \
-             -c max_connections=300 -c log_min_messages=warning"
-        );
+        let options = options(port);
         let arguments = [binaries.as_os_str(), folder.path().as_os_str(), options.as_ref()];
         let supervised = Supervised::start(WHAT, SUPERVISOR, &arguments)?;
         let url = format!("postgresql://postgres:{password}@127.0.0.1:{port}/postgres");
@@ -197,6 +194,15 @@ impl Server {
         let other = || std::io::Error::other(format!("it is the one that `{URL}` names"));
         self.own.as_ref().ok_or_else(|| io(WHAT, other()))
     }
+}
+
+/// Returns the settings of a server on a port.
+fn options(port: u16) -> String {
+    // A test has no use for durability against a loss of power.
+    format!(
+        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off \
+         -c max_connections=300 -c log_min_messages=warning"
+    )
 }
 
 impl fmt::Debug for Server {

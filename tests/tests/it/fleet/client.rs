@@ -3,12 +3,11 @@
 use cloacina_core::{ExecutionQuery, PipelineStatus};
 use cloacina_tests::montage::Order;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, PATIENCE, submit};
+use super::support::{Evidence, PATIENCE, check_values, fleet, submit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_told_of_what_a_worker_that_starts_later_has_run() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let client = fleet.client().await;
     let orders: Vec<_> = (0..20).map(|n| Order { n, ..Order::default() }).collect();
     let mut executions = Vec::new();

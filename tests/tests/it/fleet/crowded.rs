@@ -1,21 +1,18 @@
 //! A worker that was alone and holds far more than it can run, when another comes.
 
-use super::support::{Fleet, submit_all, until};
+use super::support::{fleet, submit_all, until};
 
 const EXECUTIONS: u64 = 3_000;
 
 /// Catches a worker that is too busy giving back to show that it is alive.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_gives_back_what_waits_keeps_its_lease() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let client = fleet.client().await;
     let first = fleet.worker(&["lease_ms=3000"]).await;
     let orders: Vec<_> = (0..EXECUTIONS).map(|n| fleet.held_in("project_1", n)).collect();
     let ids = submit_all(&client, &orders).await;
-    let unowned = async || {
-        let sql = "SELECT count(*) FROM {schema}.executions WHERE owner IS NULL";
-        fleet.database.number(sql).await
-    };
+    let unowned = async || fleet.database.count("{schema}.executions WHERE owner IS NULL").await;
     until("it has taken most of it", async || unowned().await < ids.len() / 4).await;
     let id = fleet.database.workers_of(first.pid()).await.remove(0);
     let second = fleet.worker(&["lease_ms=3000"]).await;

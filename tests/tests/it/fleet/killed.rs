@@ -2,15 +2,14 @@
 
 use cloacina_tests::montage::EDGES;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, submit_all};
+use super::support::{Evidence, check_values, fleet, submit_all};
 
 /// So long that nothing here waits for it.
 const LONG_LEASE: &str = "lease_ms=3600000";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_worker_held_goes_on_elsewhere_long_before_its_lease_is_over() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let doomed = fleet.worker(&[LONG_LEASE]).await;
     let client = fleet.client().await;
     let orders: Vec<_> = (0..4).map(|n| fleet.held_in("model", n)).collect();

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::support::{Fleet, until};
+use super::support::{fleet, until};
 
 /// Catches workers that miss their own heartbeats while they wait for the row of another.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_the_row_of_a_dead_worker_stays_alive() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let dead = fleet.worker(&["lease_ms=4000"]).await;
     let worker = fleet.database.workers_of(dead.pid()).await.remove(0);
     let living = [fleet.worker(&["lease_ms=4000"]).await, fleet.worker(&["lease_ms=4000"]).await];
@@ -37,7 +37,7 @@ async fn who_waits_for_the_row_of_a_dead_worker_stays_alive() {
 /// Catches a burial that takes all the dead together, and so none as long as the row of one is locked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_row_of_one_dead_worker_does_not_keep_another_from_being_buried() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let settings = ["lease_ms=60000"];
     let (locked, free) = (fleet.worker(&settings).await, fleet.worker(&settings).await);
     let worker = fleet.database.workers_of(locked.pid()).await.remove(0);

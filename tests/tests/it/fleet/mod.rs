@@ -1,9 +1,8 @@
 //! Worker processes on one schema of a real server: killed, stopped and continued, cut off, crashed from within, shut down.
 
+mod checker;
 mod client;
 mod crowded;
-mod database;
-mod evidence;
 mod killed;
 mod locked;
 mod poison;
@@ -12,5 +11,5 @@ mod shutdown;
 mod silence;
 mod steady;
 mod stopped;
-mod storm;
 mod support;
+mod torture;

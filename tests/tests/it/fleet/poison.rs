@@ -6,14 +6,13 @@ use cloacina_core::backend::EventKind;
 use cloacina_core::{PipelineStatus, TaskState};
 use cloacina_tests::montage::Order;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, PATIENCE, Worker, submit_all, until};
+use super::support::{Evidence, Fleet, PATIENCE, Worker, check_values, fleet, submit_all, until};
 
 const SETTINGS: [&str; 3] = ["lease_ms=3600000", "slots=4", "max_recovery_attempts=3"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_aborts_its_process_is_abandoned_and_fifty_beside_it_are_not() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let client = fleet.client().await;
     let healthy: Vec<_> = (0..50).map(|n| Order { n, pace: 40, ..Order::default() }).collect();
     let poisonous = Order { n: 99, pace: 40, abort: Some("concat".to_owned()), ..Order::default() };

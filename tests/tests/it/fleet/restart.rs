@@ -5,9 +5,8 @@ use std::sync::Arc;
 use cloacina_testing::postgres::{Server, Stop};
 use cloacina_tests::montage::Order;
 
-use super::database::Committed;
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, submit_all, until};
+use super::support::{Evidence, PATIENCE, check_values, fleet_on, submit_all, until};
+use cloacina_tests::fleet::Committed;
 
 const EXECUTIONS: u64 = 300;
 
@@ -21,7 +20,7 @@ async fn crash(server: &Arc<Server>) {
 async fn workers_outlive_crashes_of_the_server_and_no_committed_result_changes() {
     let server = tokio::task::spawn_blocking(Server::start).await.unwrap().unwrap();
     let server = Arc::new(server);
-    let fleet = Fleet::on(server.url()).await;
+    let fleet = fleet_on(server.url()).await;
     let mut workers = [fleet.worker(&[]).await, fleet.worker(&[]).await];
     let client = fleet.client().await;
     let orders: Vec<_> = (0..EXECUTIONS).map(|n| Order { n, ..Order::default() }).collect();
@@ -58,7 +57,7 @@ async fn workers_outlive_crashes_of_the_server_and_no_committed_result_changes()
 async fn a_long_task_is_not_abandoned_because_the_server_crashed_again_and_again() {
     let server = tokio::task::spawn_blocking(Server::start).await.unwrap().unwrap();
     let server = Arc::new(server);
-    let fleet = Fleet::on(server.url()).await;
+    let fleet = fleet_on(server.url()).await;
     let settings = ["lease_ms=60000", "max_recovery_attempts=3"];
     let workers = [fleet.worker(&settings).await, fleet.worker(&settings).await];
     let client = fleet.client().await;
@@ -79,7 +78,7 @@ async fn a_long_task_is_not_abandoned_because_the_server_crashed_again_and_again
     }
     fleet.open_gate(None);
     for id in &ids {
-        let ended = client.execution(*id).wait_timeout(super::support::PATIENCE).await.unwrap();
+        let ended = client.execution(*id).wait_timeout(PATIENCE).await.unwrap();
         assert!(ended.is_success(), "{ended}");
     }
     let recovered = fleet.database.events("recovered").await;

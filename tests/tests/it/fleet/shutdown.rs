@@ -2,12 +2,11 @@
 
 use cloacina_tests::montage::EDGES;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, submit_all, until};
+use super::support::{Evidence, check_values, fleet, submit_all, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clean_shutdown_hands_over_what_it_could_not_finish_without_waiting_for_the_lease() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let mut leaving = fleet.worker(&["lease_ms=3600000", "shutdown_grace_ms=100"]).await;
     let client = fleet.client().await;
     let orders: Vec<_> = (0..6).map(|n| fleet.held_in("model", n)).collect();

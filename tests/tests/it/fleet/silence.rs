@@ -7,8 +7,7 @@ use cloacina_tests::montage::Order;
 use cloacina_tests::proxy::{Passage, Proxy};
 use fastrand::Rng;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, submit_all, until};
+use super::support::{Evidence, check_values, fleet, submit_all, until};
 
 const EXECUTIONS: u64 = 300;
 
@@ -32,7 +31,7 @@ async fn connections_cut_at_random_lose_nothing_and_repeat_no_result() {
     let seed = fastrand::u64(..);
     eprintln!("seed {seed}");
     let mut random = Rng::with_seed(seed);
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let (proxy, url) = proxy().await;
     // Alone: what it does not do, nobody does.
     let worker = fleet.worker_at(&url, &["lease_ms=60000"]).await;
@@ -63,7 +62,7 @@ async fn connections_cut_at_random_lose_nothing_and_repeat_no_result() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_worker_sends_after_a_silence_past_its_lease_is_refused() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let (proxy, url) = proxy().await;
     let silent = fleet.worker_at(&url, &["lease_ms=2000"]).await;
     let client = fleet.client().await;
@@ -101,7 +100,7 @@ async fn what_a_worker_sends_after_a_silence_past_its_lease_is_refused() {
 /// Catches a worker that waits for ever on a connection that no answer will come from, as behind a firewall that forgot it.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_fall_silent_for_good_are_given_up_for_new_ones() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let (proxy, url) = proxy().await;
     let worker = fleet.worker_at(&url, &["lease_ms=60000"]).await;
     let client = fleet.client().await;
@@ -122,7 +121,7 @@ async fn connections_that_fall_silent_for_good_are_given_up_for_new_ones() {
 /// Catches workers that take each other for dead while they are cut off, and in the end give up what runs long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_task_is_not_abandoned_because_its_living_workers_were_cut_off_in_turn() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let settings = ["lease_ms=15000", "max_recovery_attempts=3"];
     let (one, one_url) = proxy().await;
     let (other, other_url) = proxy().await;

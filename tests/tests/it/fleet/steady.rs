@@ -2,14 +2,13 @@
 
 use cloacina_tests::montage::{EDGES, Order};
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, submit_all, until};
+use super::support::{Evidence, check_values, fleet, submit_all, until};
 
 const EXECUTIONS: u64 = 240;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_come_and_go_in_good_order_run_each_body_once() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     // Long leases: a busy machine is no fault.
     let settings = ["lease_ms=3600000", "slots=8"];
     let mut workers = Vec::new();

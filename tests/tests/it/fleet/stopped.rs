@@ -3,8 +3,7 @@
 use cloacina_tests::effects::Kind;
 use cloacina_tests::montage::Order;
 
-use super::evidence::{Evidence, check_values};
-use super::support::{Fleet, Worker, submit_all, until};
+use super::support::{Evidence, Fleet, Worker, check_values, fleet, submit_all, until};
 
 const HELD: usize = 12;
 
@@ -19,7 +18,7 @@ async fn overtake(fleet: &Fleet, slow: &Worker) -> Worker {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_stopped_past_its_lease_commits_nothing_of_the_old_and_starts_anew() {
-    let fleet = Fleet::new().await;
+    let fleet = fleet().await;
     let slow = fleet.worker(&["lease_ms=2000"]).await;
     let client = fleet.client().await;
     let orders: Vec<_> = (0..HELD as u64).map(|n| fleet.held_in("model", n)).collect();
