@@ -4,6 +4,7 @@
 
 mod conformance_suite;
 mod differential;
+mod hostile;
 mod opening;
 mod sessions;
 mod support;
