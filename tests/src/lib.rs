@@ -6,4 +6,5 @@ pub mod effects;
 pub mod layered;
 pub mod montage;
 pub mod proxy;
+pub mod shapes;
 pub mod tenancy;
