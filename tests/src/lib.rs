@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod layered;
 pub mod montage;
 pub mod proxy;
+pub mod shapes;
 pub mod tenancy;
 #[cfg(unix)]
 pub mod torture;

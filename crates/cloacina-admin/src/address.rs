@@ -1,7 +1,6 @@
 //! The address of the database, and that of a tenant, which differs in who logs in.
 
-use std::str::FromStr as _;
-
+use cloacina_core::BackendError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
@@ -26,13 +25,6 @@ pub(crate) struct Address {
 impl Address {
     /// Reads an address and puts the name of the database into it.
     pub(crate) fn new(url: &str, database: &str) -> Result<Self, AdminError> {
-        // Not the parser's own text, which may hold a part of the address.
-        let malformed = || {
-            AdminError::config(
-                "the address of the database is malformed, expected `postgresql://user:password@host:port/database`; \
-                 characters such as `/`, `#` and `%` in a name or a password are percent-encoded",
-            )
-        };
         if database.is_empty() || database.contains('\0') {
             return Err(crate::names::refused(
                 "database name",
@@ -40,13 +32,12 @@ impl Address {
                 "it must have 1 byte at least and no NUL character",
             ));
         }
-        let parsed = Url::parse(url).map_err(|_| malformed())?;
-        if !matches!(parsed.scheme(), "postgres" | "postgresql") {
-            return Err(AdminError::config(
-                "a PostgreSQL address starts with `postgresql://`, such as `postgresql://user:password@host:port/database`",
-            ));
-        }
-        let options = PgConnectOptions::from_str(url).map_err(|_| malformed())?;
+        let options = cloacina_postgres::admin::read_address(url).map_err(|error| match error {
+            BackendError::Config { reason } => AdminError::config(reason),
+            other => AdminError::config(other.to_string()),
+        })?;
+        // It was read already: this does not fail.
+        let parsed = Url::parse(url).map_err(|error| AdminError::config(error.to_string()))?;
         // A pooler may refuse settings at the start of a session.
         let mut options =
             options.extra_float_digits(None).database(database).disable_statement_logging();
@@ -95,6 +86,8 @@ impl Address {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
     use super::*;
 
     fn tenant(admin: &str, database: &str) -> String {

@@ -160,7 +160,10 @@ impl<T> Context<T> for Result<T, sqlx::Error> {
 
 fn translate(what: &str, error: sqlx::Error) -> AdminError {
     let Some(told) = error.as_database_error() else {
-        let reason = format!("{what}: {error}");
+        let reason = format!("{what}: {}", cloacina_postgres::admin::describe(&error));
+        if matches!(error, sqlx::Error::Configuration(_)) {
+            return AdminError::config(reason);
+        }
         let source: Option<BoxError> = Some(Box::new(error));
         let is_ours = matches!(
             source.as_ref().and_then(|source| source.downcast_ref()),

@@ -163,7 +163,7 @@ impl ExecutorConfig {
 }
 
 /// Checks a duration. There is an upper limit so that it can be added to any instant.
-fn duration(
+pub(crate) fn duration(
     field: &'static str,
     value: Duration,
     least: Duration,

@@ -94,6 +94,7 @@ uuid_text!(WorkerId);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an execution id, expected a UUID")]
 pub struct ParseExecutionIdError {
+    /// The text, cut to 64 characters.
     text: String,
     source: uuid::Error,
 }
@@ -102,9 +103,10 @@ impl FromStr for ExecutionId {
     type Err = ParseExecutionIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::parse_str(text)
-            .map(Self)
-            .map_err(|source| ParseExecutionIdError { text: text.to_owned(), source })
+        Uuid::parse_str(text).map(Self).map_err(|source| ParseExecutionIdError {
+            text: text.chars().take(64).collect(),
+            source,
+        })
     }
 }
 

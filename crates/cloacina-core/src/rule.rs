@@ -183,6 +183,12 @@ impl fmt::Display for TriggerRule {
             Self::ContextValue(ContextCondition { key, operator, literal: None }) => {
                 write!(f, "context_value({key:?}, {operator})")
             }
+            // As Rust writes texts: JSON has escapes of its own.
+            Self::ContextValue(ContextCondition {
+                key,
+                operator,
+                literal: Some(Value::String(text)),
+            }) => write!(f, "context_value({key:?}, {operator}, {text:?})"),
             Self::ContextValue(ContextCondition { key, operator, literal: Some(literal) }) => {
                 write!(f, "context_value({key:?}, {operator}, {literal})")
             }

@@ -7,6 +7,8 @@
 //! Both report every mistake of one call at once, each at its token. Each has three steps, `parse` (what is written),
 //! `validate` (what is meant) and `expand` (what is compiled).
 
+#[cfg(test)]
+mod corpus;
 mod duration;
 mod errors;
 mod fingerprint;

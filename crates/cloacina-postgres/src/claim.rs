@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use cloacina_core::backend::{ClaimRequest, ClaimScope, Claims};
 use cloacina_core::{BackendError, ExecutionId};
 use sqlx::postgres::PgConnection;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::error::Context as _;
 use crate::queries::{Queries, Statement};
 use crate::{json, liveness, read, rows};
@@ -67,8 +66,8 @@ impl Search {
     ) -> Result<Option<Duration>, BackendError> {
         let query = self.next_due.query().bind(&self.wanted).bind(clock.now());
         let row = query.fetch_one(connection).await.during("look for delayed work")?;
-        let due: Option<DateTime<Utc>> = rows::value(&row, "due_at")?;
-        Ok(due.map(|due| (due - clock.now()).to_std().unwrap_or_default()))
+        let due: Option<Moment> = rows::value(&row, "due_at")?;
+        Ok(due.map(|due| (due.0 - clock.now()).to_std().unwrap_or_default()))
     }
 }
 

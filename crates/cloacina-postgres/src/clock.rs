@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use cloacina_core::backend::BoxError;
+use sqlx::postgres::{PgTypeInfo, PgValueFormat, PgValueRef, Postgres};
+use sqlx::{Decode, Type};
 use tokio::time::Instant;
 
 /// The time of a transaction, read once, with the moment on this process's own clock.
@@ -54,4 +57,31 @@ pub(crate) fn later(at: DateTime<Utc>, delay: Duration) -> DateTime<Utc> {
 /// Turns a duration into whole microseconds, which is what the database keeps.
 fn delta(duration: Duration) -> TimeDelta {
     i64::try_from(duration.as_micros()).map_or(TimeDelta::MAX, TimeDelta::microseconds)
+}
+
+/// A time as the server gives it.
+///
+/// The driver's own reading panics on what no calendar holds, such as `infinity`, and whoever may write a row can put that there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(pub(crate) DateTime<Utc>);
+
+/// The first moment of the year 2000, from which the server counts, in microseconds of UNIX time.
+const SERVERS_EPOCH: i64 = 946_684_800_000_000;
+
+impl Type<Postgres> for Moment {
+    fn type_info() -> PgTypeInfo {
+        <DateTime<Utc> as Type<Postgres>>::type_info()
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Moment {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxError> {
+        if value.format() == PgValueFormat::Text {
+            return Decode::<Postgres>::decode(value).map(Self);
+        }
+        let micros = <i64 as Decode<Postgres>>::decode(value)?;
+        let unix = micros.checked_add(SERVERS_EPOCH);
+        let time = unix.and_then(DateTime::from_timestamp_micros);
+        time.map(Self).ok_or_else(|| "the time is infinite or out of range".into())
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 use crate::PostgresBackend;
 use crate::schema::SchemaName;
 use crate::sessions::Sessions;
+use crate::url::{self, Address};
 
 /// How to open a schema.
 ///
@@ -54,43 +54,23 @@ impl PostgresOptions {
     ///
     /// # Errors
     ///
-    /// [`BackendError::Config`] for an address that is malformed or of another database. The error does not show it.
+    /// [`BackendError::Config`] for an address that is malformed, of another database, or has a parameter that the driver does
+    /// not know, or one twice. The error shows no part of it but the name of a parameter.
     pub fn from_url(url: &str) -> Result<Self, BackendError> {
-        let scheme = url.split(':').next().unwrap_or_default();
-        let reason = match scheme {
-            "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
-                Ok(connect) => {
-                    // A pooler may refuse settings at the start of a session.
-                    let mut connect = connect.extra_float_digits(None);
-                    if connect.get_application_name().is_none() {
-                        connect = connect.application_name("cloacina");
-                    }
-                    let schema = SchemaName::public();
-                    let shared = url.contains("statement-cache-capacity=0");
-                    let sessions = shared.then_some(Sessions::Shared);
-                    return Ok(Self {
-                        connect,
-                        schema,
-                        pool_size: 10,
-                        sessions,
-                        credentials: None,
-                        forgetful: false,
-                    });
-                }
-                // Not the error's own text, which may hold a part of the address.
-                Err(_) => "the address of the database is malformed, expected \
-                     `postgresql://user:password@host:port/database`; characters such as `/`, `#` and `%` in a name or a \
-                     password are percent-encoded, `sslmode` is one of `disable`, `allow`, `prefer`, `require`, `verify-ca` \
-                     and `verify-full`"
-                    .to_owned(),
-            },
-            "sqlite" => "an address that starts with `sqlite:` is for the crate `cloacina-sqlite`"
-                .to_owned(),
-            _ => "a PostgreSQL address starts with `postgresql://`, such as \
-                 `postgresql://user:password@host:port/database`"
-                .to_owned(),
-        };
-        Err(BackendError::Config { reason })
+        let Address { connect, shared } = url::parse(url)?;
+        // A pooler may refuse settings at the start of a session.
+        let mut connect = connect.extra_float_digits(None);
+        if connect.get_application_name().is_none() {
+            connect = connect.application_name("cloacina");
+        }
+        Ok(Self {
+            connect,
+            schema: SchemaName::public(),
+            pool_size: 10,
+            sessions: shared.then_some(Sessions::Shared),
+            credentials: None,
+            forgetful: false,
+        })
     }
 
     /// Chooses the schema of a tenant.
@@ -153,7 +133,7 @@ impl fmt::Debug for PostgresOptions {
     /// Leaves the password out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")
-            .field("host", &self.connect.get_host())
+            .field("host", &url::host(&self.connect))
             .field("port", &self.connect.get_port())
             .field("database", &self.connect.get_database())
             .field("schema", &self.schema.as_str())

@@ -12,7 +12,7 @@ pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
         }
         // Its own text says where in the server's source it arose, which helps nobody.
         sqlx::Error::Database(error) => format!("{what}: {}", error.message()),
-        _ => format!("{what}: {error}"),
+        _ => format!("{what}: {}", describe(&error)),
     };
     let code = error.as_database_error().and_then(|error| error.code()).map(String::from);
     let source = source(error);
@@ -25,6 +25,18 @@ pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
             Some(sqlx::Error::Configuration(_)) => BackendError::Config { reason },
             _ => BackendError::Unavailable { reason, source: Some(source) },
         },
+    }
+}
+
+/// Returns the text of an error of the driver, but for one that shows a character of the password.
+pub(crate) fn describe(error: &sqlx::Error) -> String {
+    let text = error.to_string();
+    match error {
+        sqlx::Error::Configuration(_) if text.contains("saslprep password") => {
+            "the password holds a character that SCRAM does not take (RFC 4013 says which)"
+                .to_owned()
+        }
+        _ => text,
     }
 }
 

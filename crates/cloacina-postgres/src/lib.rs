@@ -42,6 +42,7 @@ mod rows;
 mod schema;
 mod sessions;
 mod tenants;
+mod url;
 mod wake;
 mod writes;
 

@@ -9,7 +9,7 @@ use cloacina_core::backend::{
 use cloacina_core::{BackendError, ExecutionId, WorkerId};
 use sqlx::postgres::PgConnection;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::error::Context as _;
 use crate::queries::Queries;
 use crate::{json, read, rows};
@@ -34,7 +34,7 @@ impl WorkerRow {
     fn read(row: &sqlx::postgres::PgRow) -> Result<Self, BackendError> {
         Ok(Self {
             lock_key: rows::value(row, "lock_key")?,
-            expires_at: rows::value(row, "expires_at")?,
+            expires_at: rows::value::<Moment>(row, "expires_at")?.0,
         })
     }
 }

@@ -266,7 +266,7 @@ pub(crate) async fn first(options: &mut PostgresOptions) -> Result<PgConnection,
 
 /// Opens a connection that belongs to no pool.
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, BackendError> {
-    let what = format!("connect to {}:{}", options.get_host(), options.get_port());
+    let what = format!("connect to {}:{}", crate::url::host(options), options.get_port());
     match tokio::time::timeout(PATIENCE, options.connect()).await {
         Ok(connected) => connected.during(&what),
         Err(_) => Err(BackendError::Unavailable {

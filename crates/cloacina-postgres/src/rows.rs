@@ -14,6 +14,8 @@ use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{Decode, Row as _, Type};
 use uuid::Uuid;
 
+use crate::clock::Moment;
+
 /// A row of a table, with the id that errors name.
 pub(crate) struct Cells<'r> {
     row: &'r PgRow,
@@ -76,11 +78,11 @@ impl<'r> Cells<'r> {
     }
 
     fn time(&self, column: &'static str) -> Result<DateTime<Utc>, BackendError> {
-        self.get(column)
+        Ok(self.get::<Moment>(column)?.0)
     }
 
     fn maybe_time(&self, column: &'static str) -> Result<Option<DateTime<Utc>>, BackendError> {
-        self.get(column)
+        Ok(self.get::<Option<Moment>>(column)?.map(|moment| moment.0))
     }
 
     fn text(&self, column: &'static str) -> Result<Arc<str>, BackendError> {

@@ -32,13 +32,16 @@ pub(crate) fn parse(url: &str) -> Result<Address, BackendError> {
     let rest = strip_scheme(url)?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut mode = Mode::Rwc;
+    let mut mode = None;
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if name != "mode" {
             return config(unknown_parameter(name));
         }
-        mode = match value {
+        if mode.is_some() {
+            return config("the SQLite address has `mode` twice".to_owned());
+        }
+        mode = Some(match value {
             "ro" => Mode::Ro,
             "rw" => Mode::Rw,
             "rwc" => Mode::Rwc,
@@ -48,14 +51,14 @@ pub(crate) fn parse(url: &str) -> Result<Address, BackendError> {
                     "the parameter `mode` of a SQLite address is `{value}`, expected `ro`, `rw` or `rwc`"
                 ));
             }
-        };
+        });
     }
     let path = percent_decode(path)?;
     if path == ":memory:" || path == "file::memory:" {
         return config(IN_MEMORY.to_owned());
     }
     check_path(&path)?;
-    Ok(Address { path: PathBuf::from(path), mode })
+    Ok(Address { path: PathBuf::from(path), mode: mode.unwrap_or(Mode::Rwc) })
 }
 
 fn strip_scheme(url: &str) -> Result<&str, BackendError> {

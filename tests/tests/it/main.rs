@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+#[cfg(unix)]
+mod bad_input;
 mod crash;
 #[cfg(unix)]
 mod fleet;

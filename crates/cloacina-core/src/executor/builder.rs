@@ -1,5 +1,6 @@
 //! Settings, one by one.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use crate::{
 };
 
 /// Builds an executor; made by [`UnifiedExecutor::builder`].
-#[derive(Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct UnifiedExecutorBuilder<B> {
     url: Option<String>,
@@ -29,6 +29,19 @@ pub struct UnifiedExecutorBuilder<B> {
     role: Role,
     turns: Option<Arc<dyn Turns>>,
     backend: PhantomData<fn() -> B>,
+}
+
+impl<B> fmt::Debug for UnifiedExecutorBuilder<B> {
+    /// Leaves the address out: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnifiedExecutorBuilder")
+            .field("schema", &self.schema)
+            .field("config", &self.config)
+            .field("workflows", &self.workflows)
+            .field("tenant", &self.tenant)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<B: Backend> UnifiedExecutorBuilder<B> {

@@ -189,6 +189,9 @@ fn the_text_is_what_the_macro_takes() {
             + r#"context_value("k", exists), context_value("k", greater_than, 1.5), "#
             + r#"context_value("k", not_contains, "x"))"#
     );
+    // JSON would write `\u0000`, which is no text to Rust.
+    let rule = TriggerRule::context_value("\0", ValueOperator::Equals, Some(json!("\0\u{8}'\n")));
+    assert_eq!(rule.to_string(), r#"context_value("\0", equals, "\0\u{8}'\n")"#);
 }
 
 #[test]

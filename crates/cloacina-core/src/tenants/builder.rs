@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::roster::{Roster, Settings};
 use super::{TenantManager, TenantStore};
+use crate::config::duration;
 use crate::engine::Shared;
 use crate::executor::Prepared;
 use crate::{ConfigError, ExecutorError, TenantId, UnifiedExecutorBuilder};
@@ -97,14 +98,10 @@ impl<S: TenantStore> TenantManagerBuilder<S> {
                 allowed: "from 1 to 1000000",
             }));
         }
-        for (field, value) in
-            [("idle_timeout", self.idle_timeout), ("sweep_interval", self.sweep_interval)]
-        {
-            if value < Duration::from_millis(10) {
-                let (value, allowed) = (format!("{value:?}"), "at least 10 ms");
-                return Err(ExecutorError::Config(ConfigError { field, value, allowed }));
-            }
-        }
+        let (least, allowed) = (Duration::from_millis(10), "from 10 ms to 100 years");
+        duration("idle_timeout", self.idle_timeout, least, allowed)
+            .and_then(|()| duration("sweep_interval", self.sweep_interval, least, allowed))
+            .map_err(ExecutorError::Config)?;
         Ok(self.build_with(Some(prepared)))
     }
 

@@ -5,6 +5,7 @@
 mod conformance_suite;
 mod differential;
 mod exhausted;
+mod hostile;
 mod opening;
 mod sessions;
 mod support;

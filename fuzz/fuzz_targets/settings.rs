@@ -1,0 +1,7 @@
+//! Settings of an executor as JSON.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| cloacina_fuzz::check_settings(input));
