@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use crate::clock::{Clock, later};
 
+/// A machine that is busy may take so long.
+const USUAL: Duration = Duration::from_millis(500);
+
 /// All times are in microseconds since 1970, as leases are.
 #[derive(Debug, Default)]
 pub(crate) struct Strain {
@@ -42,7 +45,7 @@ impl Strain {
         let mut seen = self.seen();
         let (Some(lease), Some(tried)) = (seen.lease, seen.tried) else { return };
         let now = clock.now();
-        if now < later(tried, lease / 4) {
+        if now < later(tried, (lease / 4).max(USUAL)) {
             return;
         }
         let written = seen.written.unwrap_or(i64::MIN);

@@ -2,6 +2,7 @@
 
 use cloacina_tests::faults::WriteLock;
 use cloacina_tests::montage::{self, Order};
+use tokio_util::task::TaskTracker;
 
 use super::evidence::{Evidence, check_integrity, have_expired, repeated};
 use super::support::{Place, holder, submit, until};
@@ -29,9 +30,10 @@ async fn check_lock(end: End) {
     let lock = WriteLock::take(holder(), place.database()).unwrap();
     // Results come while nobody can write them, somebody submits, and another worker starts.
     place.open_gate();
+    let tasks = TaskTracker::new();
     let submitting = {
         let client = client.clone();
-        tokio::spawn(async move { submit(&client, &Order { n: 12, ..Order::default() }).await })
+        tasks.spawn(async move { submit(&client, &Order { n: 12, ..Order::default() }).await })
     };
     workers.push(place.worker(&SETTINGS));
     until("the leases have run out", async || have_expired(place.database()).await).await;

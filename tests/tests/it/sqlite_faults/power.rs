@@ -43,6 +43,7 @@ impl Promise {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a random test says how to repeat it")]
 fn seeded() -> fastrand::Rng {
     let seed = fastrand::u64(..);
     eprintln!("seed {seed}");
@@ -118,6 +119,7 @@ async fn a_log_that_is_cut_before_its_durable_end_is_found_out() {
 
 /// Lets the power of a disk fail again and again, and counts what was acknowledged and is missing; `None` where there is no
 /// such disk.
+#[expect(clippy::print_stderr, reason = "a test that cannot be run says so")]
 async fn fail_disk(settings: &[&str]) -> Option<usize> {
     let mut random = seeded();
     let mut place = Place::new();
