@@ -3,6 +3,8 @@
 //! What the tests share. The README above is compiled and run as doc tests.
 
 pub mod effects;
+#[cfg(target_os = "linux")]
+pub mod faults;
 #[cfg(unix)]
 pub mod fleet;
 pub mod layered;

@@ -10,6 +10,8 @@ mod fleet;
 mod house;
 mod mutations;
 mod overload;
+#[cfg(target_os = "linux")]
+mod sqlite_faults;
 #[cfg(unix)]
 mod tenancy;
 mod upgrade;
