@@ -20,7 +20,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs seeds on all processors until one breaks a promise; that one's report, or what came about in all.
-fn run(seeds: u64) -> Result<Tally, Report> {
+fn run(seeds: u64) -> Result<Tally, Box<Report>> {
     let (next, broken) = (AtomicU64::new(0), Mutex::new(None::<Report>));
     let total = Mutex::new(Tally::default());
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -44,7 +44,7 @@ fn run(seeds: u64) -> Result<Tally, Report> {
         }
     });
     match broken.into_inner().unwrap() {
-        Some(report) => Err(report),
+        Some(report) => Err(Box::new(report)),
         None => Ok(total.into_inner().unwrap()),
     }
 }
@@ -74,11 +74,6 @@ fn one_seed_gives_one_history() {
     for seed in 0..60 {
         let scenario = Scenario::new(seed);
         let (first, second) = (simulate(&scenario), simulate(&scenario));
-        if first.history != second.history {
-            std::fs::write("/tmp/h1", &first.history).unwrap();
-            std::fs::write("/tmp/h2", &second.history).unwrap();
-            panic!("seed {seed}");
-        }
         assert_eq!(first, second, "seed {seed}");
     }
 }
