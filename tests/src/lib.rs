@@ -3,7 +3,7 @@
 //! What the tests share. The README above is compiled and run as doc tests.
 
 pub mod effects;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub mod faults;
 #[cfg(unix)]
 pub mod fleet;

@@ -42,6 +42,10 @@ pub enum Fault {
     Silence,
     /// Nothing passes for a while, on old connections and new ones.
     Blackout,
+    /// Another process is in the middle of a write for a while, perhaps for longer than a lease, and perhaps dies of it.
+    WriteLock,
+    /// The power fails: nobody goes on, and what was not synced is gone.
+    PowerFailure,
 }
 
 impl Fault {
@@ -53,6 +57,7 @@ impl Fault {
         (Self::Leave, 8),
         (Self::KillClient, 8),
     ];
+    const SQLITE: [(Self, usize); 2] = [(Self::WriteLock, 5), (Self::PowerFailure, 6)];
     const POSTGRES: [(Self, usize); 9] = [
         (Self::Terminate, 8),
         (Self::Restart, 5),
@@ -83,6 +88,8 @@ impl Fault {
             Self::HalfClose => "half_close",
             Self::Silence => "silence",
             Self::Blackout => "blackout",
+            Self::WriteLock => "write_lock",
+            Self::PowerFailure => "power_failure",
         }
     }
 }
@@ -92,7 +99,7 @@ impl Fault {
 pub fn schedule(kind: Kind, faults: usize, random: &mut Rng) -> Vec<Fault> {
     let mut weights = Fault::SHARED.to_vec();
     match kind {
-        Kind::Sqlite => {}
+        Kind::Sqlite => weights.extend(Fault::SQLITE),
         Kind::Postgres => weights.extend(Fault::POSTGRES),
     }
     let all: usize = weights.iter().map(|(_, weight)| weight).sum();

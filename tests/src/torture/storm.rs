@@ -1,6 +1,7 @@
 //! The run itself: workers and a client that work while one thing after another goes wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -10,6 +11,7 @@ use super::cluster::Cluster;
 use super::fault::{Fault, Kind};
 use super::submitter::Submitter;
 use super::{CALM, Plan, WORKERS};
+use crate::faults::WriteLock;
 use crate::fleet::{Fleet, Harm, LOOK, PATIENCE, Violation, Worker};
 
 const SETTINGS: [&str; 3] = ["lease_ms=4000", "slots=16", "witness=1"];
@@ -32,7 +34,10 @@ struct Death {
 #[derive(Debug)]
 pub(super) struct Storm {
     pub(super) random: Rng,
+    pub(super) program: PathBuf,
     pub(super) fleet: Fleet,
+    /// Another process that is in the middle of a write, and until when.
+    pub(super) locked: Option<(WriteLock, Instant)>,
     pub(super) cluster: Option<Cluster>,
     pub(super) workers: Vec<Member>,
     pub(super) stopped: Vec<Member>,
@@ -67,7 +72,9 @@ impl Storm {
         let submitter = Submitter::start(&fleet, &client, plan.seed);
         let mut storm = Self {
             random: Rng::with_seed(plan.seed),
+            program: plan.program.clone(),
             fleet,
+            locked: None,
             cluster,
             workers: Vec::new(),
             stopped: Vec::new(),
@@ -173,6 +180,10 @@ impl Storm {
             self.let_pass(proxy);
         }
         self.leaving.retain_mut(|member| member.worker.is_running());
+        if let Some((lock, _)) = self.locked.take_if(|(_, until)| Instant::now() >= *until) {
+            let ended = if self.random.bool() { lock.release() } else { lock.kill() };
+            ended.unwrap();
+        }
     }
 
     fn let_pass(&self, proxy: usize) {
@@ -222,6 +233,7 @@ impl Storm {
     /// Ends whatever lasts.
     pub(super) fn calm(&mut self) {
         self.strike_all();
+        self.locked = None;
         for member in self.stopped.drain(..) {
             member.worker.go_on();
             self.workers.push(member);

@@ -104,6 +104,11 @@ impl Submitter {
         self.spawn(fleet, url);
     }
 
+    /// Returns the process, if it runs.
+    pub(super) const fn process(&self) -> Option<&Worker> {
+        self.process.as_ref()
+    }
+
     /// Counts what was given and did not come back.
     pub(super) fn open(&self) -> usize {
         self.open.len()

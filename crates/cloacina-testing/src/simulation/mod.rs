@@ -13,6 +13,7 @@
 //! ```
 
 mod chance;
+mod draw;
 mod flow;
 mod history;
 mod life;

@@ -54,6 +54,22 @@ const CASES: &[Case] = &[
         r#"{"max_context_bytes":1073741825}"#,
         Err("`max_context_bytes` is 1073741825, it must be from 2 to 1073741824"),
     ),
+    (
+        r#"{"max_waiting_submits":0}"#,
+        Err("`max_waiting_submits` is 0, it must be from 1 to 1000000"),
+    ),
+    (
+        r#"{"max_waiting_submits":1000001}"#,
+        Err("`max_waiting_submits` is 1000001, it must be from 1 to 1000000"),
+    ),
+    (
+        r#"{"max_waiting_submit_bytes":0}"#,
+        Err("`max_waiting_submit_bytes` is 0, it must be at least 1"),
+    ),
+    (
+        r#"{"overload":"drop"}"#,
+        Err("unknown variant `drop`, expected `wait` or `refuse` at line 1 column 18"),
+    ),
     (r#"{"max_held_executions":1000000}"#, Ok("taken")),
     (
         r#"{"max_held_executions":0}"#,

@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(150);
 const LOOK: Duration = Duration::from_millis(15);
 
 /// The program that holds the write lock.
-pub(crate) fn holder() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_lock_holder"))
+pub(crate) fn holder() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_lock_holder"))
 }
 
 /// What has become of a submit.
