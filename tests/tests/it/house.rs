@@ -158,3 +158,26 @@ fn every_example_says_how_to_run_it_and_is_in_the_readme() {
         assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
     }
 }
+
+/// The tests that the pages of a folder name: long names of functions, as code.
+fn named_tests(page: &str) -> impl Iterator<Item = &str> {
+    let is_name = |text: &&str| {
+        text.len() >= 25
+            && text.chars().all(|it| it == '_' || it.is_ascii_lowercase() || it.is_ascii_digit())
+    };
+    page.split('`').skip(1).step_by(2).filter(is_name)
+}
+
+#[test]
+fn every_test_that_the_docs_name_is_there() {
+    let sources: Vec<_> =
+        files(&root(), ".rs").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for path in files(&root().join("docs"), ".md") {
+        let page = fs::read_to_string(&path).unwrap();
+        for name in named_tests(&page) {
+            let function = format!("fn {name}(");
+            let is_there = sources.iter().any(|source| source.contains(&function));
+            assert!(is_there, "{} names {name}", path.display());
+        }
+    }
+}
