@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, RwLock, watch};
+use tokio::sync::{Notify, RwLock};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -84,7 +84,8 @@ pub(crate) struct Engine {
     /// A claim is under way.
     claiming: AtomicBool,
     /// Until when the lease holds at least, as far as is known here.
-    leased_until: watch::Sender<Instant>,
+    leased_until: Mutex<Instant>,
+    lease_renewed: Notify,
     /// When the store last took a heartbeat without delay.
     calm: Mutex<Option<Instant>>,
     /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
@@ -163,7 +164,8 @@ impl Engine {
             unowned: AtomicBool::new(true),
             claim_wake: Notify::new(),
             claiming: AtomicBool::new(false),
-            leased_until: watch::Sender::new(Instant::now()),
+            leased_until: Mutex::new(Instant::now()),
+            lease_renewed: Notify::new(),
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
             tracker: tracker.clone(),
