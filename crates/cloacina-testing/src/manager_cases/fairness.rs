@@ -71,8 +71,9 @@ pub async fn submits_that_wait_do_not_hold_up_another_tenant<H: TenantHarness>(
     let quiet = manager.get_executor("quiet").await.expect("an executor");
     let mut flood: FuturesUnordered<_> =
         (0..FLOOD).map(|_| busy.execute_async("w", Context::new())).collect();
-    assert!(poll_immediate(flood.next()).await.is_none());
-    let mut acknowledged = Vec::new();
+    // All of them are begun; a store may be so fast that one is through already.
+    let first = poll_immediate(flood.next()).await.flatten();
+    let mut acknowledged = Vec::from_iter(first.map(|submitted| submitted.expect("a submit")));
     let mut single = Box::pin(quiet.execute_async("w", Context::new()));
     let single = soon("the single submit", async {
         loop {
