@@ -67,7 +67,8 @@ impl Attempt {
         let slot = tokio::select! {
             biased;
             () = self.halt.cancelled() => return self.report_not_started(),
-            slot = engine.lane.acquire() => slot,
+            // Without a lease it holds no slot that somebody else could use.
+            slot = async { engine.lease.held().await; engine.lane.acquire().await } => slot,
         };
         let (exclusive, _shared) = tokio::select! {
             biased;
@@ -81,15 +82,10 @@ impl Attempt {
         // A store that does not take the record must not keep everybody else from running.
         let patience = self.engine.config.lease_ttl;
         let recorded = tokio::time::timeout(patience, self.record_start(company));
-        if self.is_called_off() || recorded.await != Ok(true) {
+        if self.is_called_off() || recorded.await != Ok(true) || self.is_called_off() {
             return self.report_not_started();
         }
-        let leased = tokio::select! {
-            biased;
-            () = self.halt.cancelled() => false,
-            () = engine.leased() => true,
-        };
-        if !leased || self.is_called_off() {
+        if !engine.lease.holds() {
             return self.report_not_started();
         }
         let started = Instant::now();

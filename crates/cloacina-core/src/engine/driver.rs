@@ -216,6 +216,10 @@ impl Driver {
     }
 
     async fn drive(&mut self) -> End {
+        if self.engine.stop.is_cancelled() {
+            // Its submit or claim was under way when the stop came, and it may have missed the order.
+            return End::Release;
+        }
         let at = Instant::now();
         let mut first = Event::Begun { at };
         if let Some(limit) = self.engine.config.pipeline_timeout {

@@ -12,6 +12,7 @@ mod committer;
 mod control;
 mod driver;
 mod held;
+mod lease;
 mod metrics;
 mod partings;
 mod restore;
@@ -41,6 +42,7 @@ use admission::{Admission, Door};
 use committer::Committer;
 use driver::{Driver, Order};
 use held::{AllHeld, Budget};
+use lease::Lease;
 pub use metrics::ExecutorMetrics;
 use partings::Partings;
 use slots::{Lane, Slots};
@@ -83,9 +85,7 @@ pub(crate) struct Engine {
     claim_wake: Notify,
     /// A claim is under way.
     claiming: AtomicBool,
-    /// Until when the lease holds at least, as far as is known here.
-    leased_until: Mutex<Instant>,
-    lease_renewed: Notify,
+    lease: Lease,
     /// When the store last took a heartbeat without delay.
     calm: Mutex<Option<Instant>>,
     /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
@@ -164,8 +164,7 @@ impl Engine {
             unowned: AtomicBool::new(true),
             claim_wake: Notify::new(),
             claiming: AtomicBool::new(false),
-            leased_until: Mutex::new(Instant::now()),
-            lease_renewed: Notify::new(),
+            lease: Lease::new(),
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
             tracker: tracker.clone(),
@@ -183,7 +182,9 @@ impl Engine {
         });
         engine.backend.define_workflows(&engine.workflows.definitions()).await?;
         if role == Role::Worker {
+            let began = Instant::now();
             engine.backend.register_worker(&engine.new_worker()).await?;
+            engine.lease.renew(began, engine.config.lease_ttl);
             let (worker, slots) = (engine.worker(), engine.config.max_concurrent_tasks);
             engine.span.in_scope(|| tracing::info!(%worker, slots, "a worker has started"));
             engine.beat_once().await;

@@ -162,7 +162,7 @@ impl Engine {
         *self.calm.lock().unwrap_or_else(PoisonError::into_inner) = calm.then(Instant::now);
         match pulse {
             Ok(Pulse::Alive { peers }) => {
-                self.lease_from(began);
+                self.lease.renew(began, self.config.lease_ttl);
                 self.partings.vouch(given);
                 self.note_peers(peers);
             }
@@ -175,24 +175,6 @@ impl Engine {
             }
             Err(error) => tracing::warn!(%error, "a heartbeat failed"),
         }
-    }
-
-    /// Waits until the lease holds: before, somebody else may have taken over.
-    pub(super) async fn leased(&self) {
-        loop {
-            let renewed = self.lease_renewed.notified();
-            if Instant::now() < *self.leased_until.lock().unwrap_or_else(PoisonError::into_inner) {
-                return;
-            }
-            renewed.await;
-        }
-    }
-
-    /// Notes that the store took a sign of life that was sent then.
-    fn lease_from(&self, sent: Instant) {
-        let until = sent + self.config.lease_ttl;
-        *self.leased_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-        self.lease_renewed.notify_waiters();
     }
 
     /// Reports whether the store takes heartbeats without delay, where there are any.
@@ -209,7 +191,7 @@ impl Engine {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = id;
         let began = Instant::now();
         match self.backend.register_worker(&self.new_worker()).await {
-            Ok(()) => self.lease_from(began),
+            Ok(()) => self.lease.renew(began, self.config.lease_ttl),
             Err(error) => {
                 tracing::warn!(%error, "registering failed; the next heartbeat tries again");
             }

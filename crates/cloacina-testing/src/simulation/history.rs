@@ -61,6 +61,8 @@ pub(super) struct History {
     pub(super) cancelled: Vec<ExecutionId>,
     /// Executions that are not to start anything, as somebody was told in that process.
     pub(super) held_back: BTreeMap<ExecutionId, ProcessId>,
+    /// Processes that were asked to shut down, and when.
+    pub(super) leaving: BTreeMap<ProcessId, Instant>,
     /// Processes that left in good order.
     pub(super) left: BTreeSet<ProcessId>,
     /// Executions that retries were acknowledged as.
@@ -82,6 +84,7 @@ impl History {
             acknowledged: Vec::new(),
             cancelled: Vec::new(),
             held_back: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             left: BTreeSet::new(),
             retried: Vec::new(),
             told: Vec::new(),

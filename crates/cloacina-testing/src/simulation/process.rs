@@ -7,6 +7,8 @@ use std::time::Duration;
 use cloacina_core::__private::{Turns, in_turn};
 use cloacina_core::{Backend as _, UnifiedExecutor};
 
+use tokio::time::Instant;
+
 use super::Promise;
 use super::flow::{TIMEOUT, workflows};
 use super::history::ProcessId;
@@ -126,7 +128,10 @@ async fn shut_down(world: &World, process: Process) {
     tokio::select! {
         biased;
         () = life.death() => {}
-        left = in_turn(turns, async move { executor.shutdown().await }) => {
+        left = in_turn(turns, async {
+            world.history().leaving.insert(id, Instant::now());
+            executor.shutdown().await
+        }) => {
             // A store that is away may keep it from retiring.
             if left.is_ok() {
                 world.history().left.insert(id);

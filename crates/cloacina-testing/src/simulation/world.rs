@@ -13,7 +13,7 @@ use super::chance::Chance;
 use super::history::{History, ProcessId, Run};
 use super::life::Life;
 use super::line::Line;
-use super::scenario::{Part, Scenario, Version};
+use super::scenario::{Fault, FaultPlan, Part, Scenario, Version};
 use super::watch::Watch;
 use super::{Promise, Violation};
 use crate::MemoryBackend;
@@ -155,12 +155,24 @@ impl World {
 
     /// Notes that a body begins, and checks that it may.
     pub(super) fn begin(&self, run: Run) -> u64 {
-        let found = lock(&self.watch).check_begin(&run, &self.history());
+        let mut found = lock(&self.watch).check_begin(&run, &self.history());
+        found.extend(self.begins_too_late(&run));
         let number = self.history().begin(run);
         for violation in found {
             self.violate(violation.promise, violation.about, violation.text);
         }
         number
+    }
+
+    /// A process that shuts down begins nothing, unless it stood still and had no time to hear of it.
+    fn begins_too_late(&self, run: &Run) -> Option<Violation> {
+        let halts = |plan: &FaultPlan| matches!(plan.fault, Fault::Halt { .. });
+        let asked = self.history().leaving.get(&run.process).copied()?;
+        if Instant::now() <= asked || self.scenario.faults.iter().any(halts) {
+            return None;
+        }
+        let text = format!("{} begins though p{} shuts down", run.task, run.process.0);
+        Some(Violation { promise: Promise::Semantics, about: Some(run.execution), text })
     }
 
     /// Counts the runs of a task that took their process with them, or went down with it.
