@@ -1,5 +1,6 @@
 //! The time of a transaction. Times are the database's: several hosts never compare their own clocks.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -8,43 +9,85 @@ use sqlx::postgres::{PgTypeInfo, PgValueFormat, PgValueRef, Postgres};
 use sqlx::{Decode, Type};
 use tokio::time::Instant;
 
-/// The time of a transaction, read once, with the moment on this process's own clock.
+/// A slower answer than this, or a clock that was put so far, is told apart from one that was a little late.
+const SLOWEST: TimeDelta = TimeDelta::milliseconds(100);
+
+/// A moment on the database's clock and on this process's own, when it became known.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
-    now: DateTime<Utc>,
+struct Reading {
+    time: DateTime<Utc>,
     instant: Instant,
 }
 
-impl Clock {
+impl Reading {
+    fn at(self, instant: Instant) -> DateTime<Utc> {
+        match self.instant.checked_duration_since(instant) {
+            Some(ago) => earlier(self.time, ago),
+            None => later(self.time, instant.duration_since(self.instant)),
+        }
+    }
+}
+
+/// How the two clocks go together.
+///
+/// A time is known here only after its answer has travelled, now for longer, now for less. So the reading that was fastest
+/// counts for all: with one for each transaction a task might begin before that on which it depends has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Clocks {
+    best: Mutex<Option<Reading>>,
+}
+
+impl Clocks {
     /// Takes the database's time of this moment.
-    pub(crate) fn new(now: DateTime<Utc>) -> Self {
-        Self { now, instant: Instant::now() }
+    pub(crate) fn read(&self, now: DateTime<Utc>) -> Clock {
+        self.take(Reading { time: now, instant: Instant::now() })
     }
 
+    fn take(&self, now: Reading) -> Clock {
+        let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
+        let good = best.filter(|best| {
+            let late = best.at(now.instant) - now.time;
+            (TimeDelta::zero()..=SLOWEST).contains(&late)
+        });
+        let best = *best.insert(good.unwrap_or(now));
+        Clock { now, best }
+    }
+}
+
+/// The time of a transaction, read once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    now: Reading,
+    best: Reading,
+}
+
+impl Clock {
     /// Returns the time.
     pub(crate) const fn now(&self) -> DateTime<Utc> {
-        self.now
+        self.now.time
     }
 
-    /// Turns an instant into a time.
+    /// Turns an instant into a time. What is past is not later than now.
     pub(crate) fn at(&self, instant: Instant) -> DateTime<Utc> {
-        match self.instant.checked_duration_since(instant) {
-            Some(ago) => self.before(ago),
-            None => self.after(instant.duration_since(self.instant)),
-        }
+        let at = self.best.at(instant);
+        if instant <= self.now.instant { at.min(self.now.time) } else { at }
     }
 
     /// Returns the time so long from now.
     pub(crate) fn after(&self, delay: Duration) -> DateTime<Utc> {
-        later(self.now, delay)
+        later(self.now.time, delay)
     }
 
     /// Returns the time so long ago.
     pub(crate) fn before(&self, age: Duration) -> DateTime<Utc> {
-        self.now
-            .checked_sub_signed(delta(age))
-            .map_or(DateTime::UNIX_EPOCH, |at| at.max(DateTime::UNIX_EPOCH))
+        earlier(self.now.time, age)
     }
+}
+
+/// Subtracts a duration, stopping at the beginning of UNIX time.
+fn earlier(at: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
+    at.checked_sub_signed(delta(age))
+        .map_or(DateTime::UNIX_EPOCH, |at| at.max(DateTime::UNIX_EPOCH))
 }
 
 /// Adds a duration, stopping at the end of the year 9999: later years are written differently by everybody.
@@ -83,5 +126,43 @@ impl<'r> Decode<'r, Postgres> for Moment {
         let unix = micros.checked_add(SERVERS_EPOCH);
         let time = unix.and_then(DateTime::from_timestamp_micros);
         time.map(Self).ok_or_else(|| "the time is infinite or out of range".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// A reading of a database that is at `millis`, whose answer takes so long.
+    fn reading(began: Instant, millis: u32, travels: u32) -> Reading {
+        let time = later(DateTime::UNIX_EPOCH, Duration::from_secs(1_000) + MILLISECOND * millis);
+        Reading { time, instant: began + MILLISECOND * (millis + travels) }
+    }
+
+    #[test]
+    fn what_came_later_is_later_however_long_answers_travel() {
+        let (clocks, began) = (Clocks::default(), Instant::now());
+        let mut last = DateTime::UNIX_EPOCH;
+        for (millis, travels) in [(0, 40), (50, 1), (60, 90), (200, 0), (210, 70), (400, 20)] {
+            let now = reading(began, millis, travels);
+            let clock = clocks.take(now);
+            // Ended before it was asked, and began after the answer before.
+            let ended = clock.at(began + MILLISECOND * millis);
+            assert!(last <= ended && ended <= clock.now(), "{last} {ended} {}", clock.now());
+            last = ended;
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_put_is_followed() {
+        let (clocks, began) = (Clocks::default(), Instant::now());
+        clocks.take(reading(began, 10_000, 0));
+        for (back, at) in [(5_000, 11_000), (20_000, 12_000)] {
+            let time = reading(began, back, 0).time;
+            let clock = clocks.take(Reading { time, instant: began + MILLISECOND * at });
+            assert_eq!(clock.at(began + MILLISECOND * at), time);
+        }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::begin::{Scope, begin, begin_read, start};
-use crate::clock::Clock;
+use crate::clock::{Clock, Clocks};
 use crate::error::{Context as _, is_lost, is_refusal, is_slow, not_begun, refused};
 use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
@@ -64,6 +64,7 @@ pub(crate) struct Connections {
     /// Its last statement took too long: it is not to keep others waiting.
     slow: AtomicBool,
     tracker: TaskTracker,
+    clocks: Clocks,
     pub(crate) queries: Queries,
 }
 
@@ -86,6 +87,7 @@ impl Connections {
             turns: Semaphore::new(turns),
             slow: AtomicBool::new(false),
             tracker: TaskTracker::new(),
+            clocks: Clocks::default(),
             queries,
         })
     }
@@ -193,7 +195,8 @@ impl Connections {
             let pool = pool(&this.pools);
             let _turn = this.turn(pool, what).await?;
             let (mut connection, now) = this.begun(pool, what, begin, patience).await?;
-            let work = carry_out(&mut connection, &this.queries, what, Clock::new(now), operation);
+            let work =
+                carry_out(&mut connection, &this.queries, what, this.clocks.read(now), operation);
             // The server limits each statement; a connection that has fallen silent it cannot tell us of.
             let (result, state) = match tokio::time::timeout(patience, work).await {
                 Ok(done) => done,
