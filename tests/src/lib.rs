@@ -4,6 +4,8 @@
 
 pub mod effects;
 #[cfg(unix)]
+pub mod faults;
+#[cfg(unix)]
 pub mod fleet;
 pub mod layered;
 pub mod montage;

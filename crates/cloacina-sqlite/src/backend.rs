@@ -102,6 +102,7 @@ impl Backend for SqliteBackend {
         self.check_open()?;
         let (connections, locks) = (Arc::clone(&self.connections), Arc::clone(&self.locks));
         let worker = worker.clone();
+        connections.strain().note_lease(worker.lease_ttl);
         // One task, so that no lock file stays without its row.
         self.connections.spawn(async move { register(&connections, &locks, worker).await }).await
     }
@@ -356,8 +357,9 @@ async fn bury(
     if corpses.is_empty() {
         return Ok(Vec::new());
     }
+    let strain = Arc::clone(connections.strain());
     let burials = connections.write("bury dead workers", move |connection, clock| {
-        Box::pin(async move { liveness::bury(connection, clock, &corpses).await })
+        Box::pin(async move { liveness::bury(connection, clock, &corpses, &strain).await })
     });
     let burials = burials.await?;
     let removing = Arc::clone(locks);

@@ -23,6 +23,12 @@ impl Clock {
         Self { micros, instant: Instant::now() }
     }
 
+    /// Makes a time, for tests of what comes of it.
+    #[cfg(test)]
+    pub(crate) fn at_micros(micros: i64) -> Self {
+        Self { micros, instant: Instant::now() }
+    }
+
     /// Returns the time in microseconds since 1970.
     pub(crate) const fn now(&self) -> i64 {
         self.micros

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::error::{Context as _, is_busy, translate};
+use crate::strain::Strain;
 
 /// What an operation on a connection returns.
 pub(crate) type Operation<'c, T> =
@@ -32,6 +33,7 @@ pub(crate) struct Connections {
     writer: Mutex<Writer>,
     readers: SqlitePool,
     tracker: TaskTracker,
+    strain: Arc<Strain>,
     /// Names the file in errors.
     path: PathBuf,
 }
@@ -49,7 +51,13 @@ impl Connections {
     pub(crate) fn new(writer: SqliteConnection, readers: SqlitePool, path: PathBuf) -> Arc<Self> {
         let writer = Writer { connection: Some(writer), unfinished: false };
         let tracker = TaskTracker::new();
-        Arc::new(Self { writer: Mutex::new(writer), readers, tracker, path })
+        let strain = Arc::default();
+        Arc::new(Self { writer: Mutex::new(writer), readers, tracker, strain, path })
+    }
+
+    /// Tells when this handle could not write.
+    pub(crate) fn strain(&self) -> &Arc<Strain> {
+        &self.strain
     }
 
     /// Runs an operation in a write transaction.
@@ -64,7 +72,18 @@ impl Connections {
     {
         let this = Arc::clone(self);
         let written = self
-            .spawn(async move { this.writer.lock().await.transaction(what, operation).await })
+            .spawn(async move {
+                let mut writer = this.writer.lock().await;
+                this.strain.tries(Clock::read());
+                let strain = Arc::clone(&this.strain);
+                let written = writer.transaction(what, move |connection, clock| {
+                    strain.has_lock(clock);
+                    operation(connection, clock)
+                });
+                let written = written.await?;
+                this.strain.has_written(Clock::read());
+                Ok(written)
+            })
             .await;
         written.map_err(|error| match error {
             BackendError::Refused { reason, source } => BackendError::Refused {

@@ -18,10 +18,18 @@ const PROTOCOL: i32 = 15;
 const AUTH: i32 = 23;
 const NOTADB: i32 = 26;
 
+// What SQLite says when a file cannot grow for another reason than a full disk: https://www.sqlite.org/rescode.html#extrc
+const IOERR_WRITE: i32 = 778;
+const IOERR_SHMSIZE: i32 = 4874;
+
+/// Returns SQLite's extended result code.
+fn code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
 /// Returns SQLite's primary result code.
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code = error.as_database_error()?.code()?;
-    code.parse::<i32>().ok().map(|code| code & 0xff)
+    code(error).map(|code| code & 0xff)
 }
 
 /// Reports whether another connection was in the way.
@@ -47,6 +55,14 @@ pub(crate) fn translate(what: &str, error: sqlx::Error) -> BackendError {
         _ => {}
     }
     let reason = format!("{what}: {error}");
+    if let Some(IOERR_WRITE | IOERR_SHMSIZE) = code(&error) {
+        // What the system said is lost on the way. A disk that fails is by far the rarest of these.
+        let reason = format!(
+            "{reason}: the system does not take what is written, because of a quota, a limit on the size of files, or a \
+             failing disk"
+        );
+        return BackendError::Full { reason, source: source(error) };
+    }
     match primary_code(&error) {
         Some(FULL) => BackendError::Full { reason, source: source(error) },
         Some(READONLY | CANTOPEN | NOTADB | PERM | AUTH) => {

@@ -32,6 +32,7 @@ mod open;
 mod queries;
 mod read;
 mod rows;
+mod strain;
 mod tenants;
 mod url;
 mod wake;

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::json::{self, Hex};
 use crate::locks::{Locks, Probe};
+use crate::strain::Strain;
 use crate::{queries, rows};
 
 /// A worker that may be dead.
@@ -127,10 +128,11 @@ pub(crate) async fn bury(
     connection: &mut SqliteConnection,
     clock: Clock,
     corpses: &[Corpse],
+    strain: &Strain,
 ) -> Result<Vec<Burial>, BackendError> {
     let mut burials = Vec::new();
     for corpse in corpses {
-        if is_dead(connection, clock, corpse).await? {
+        if is_dead(connection, clock, corpse, strain).await? {
             let worker = corpse.suspect.worker;
             let executions = free(connection, clock, corpse).await?;
             burials.push(Burial { worker, proof: corpse.proof, executions });
@@ -143,13 +145,14 @@ async fn is_dead(
     connection: &mut SqliteConnection,
     clock: Clock,
     corpse: &Corpse,
+    strain: &Strain,
 ) -> Result<bool, BackendError> {
     let query = sqlx::query(queries::WORKERS_LEASE).bind(bytes(&corpse.suspect.worker));
     let row = query.fetch_optional(connection).await.during("look for dead workers")?;
     let lease: Option<i64> = row.map(|row| rows::value(&row, "expires_at")).transpose()?;
     Ok(match (lease, corpse.suspect.expires_at) {
         (Some(_), Some(_)) if corpse.proof == ProofOfDeath::Lock => true,
-        (Some(lease), Some(_)) => lease <= clock.now(),
+        (Some(lease), Some(_)) => lease <= clock.now() && !strain.excuses(lease, clock),
         (None, None) => true,
         // Somebody else buried it, or it has registered.
         (None, Some(_)) | (Some(_), None) => false,

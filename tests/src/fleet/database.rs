@@ -121,10 +121,8 @@ impl Database {
 
     /// Begins to watch a file.
     pub async fn watch_file(path: &Path) -> Self {
-        let options =
-            SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(60));
-        let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await;
-        let store = Store::Sqlite { pool: pool.unwrap(), path: path.canonicalize().unwrap() };
+        let path = path.canonicalize().unwrap();
+        let store = Store::Sqlite { pool: open(&path).await, path };
         let database = Self { store, seen: Mutex::default(), processes: Mutex::default() };
         database.run(audit::SQLITE).await;
         database
@@ -135,6 +133,29 @@ impl Database {
         if let Store::Postgres { pool, schema } = &mut self.store {
             let new = connect(url, schema).await;
             std::mem::replace(pool, new).close().await;
+        }
+    }
+
+    /// Lets go of a file, so that another can take its place.
+    pub async fn let_go(&self) {
+        if let Store::Sqlite { pool, .. } = &self.store {
+            pool.close().await;
+        }
+    }
+
+    /// Goes on with the file that is there now.
+    pub async fn take_up(&mut self) {
+        if let Store::Sqlite { pool, path } = &mut self.store {
+            *pool = open(path).await;
+        }
+    }
+
+    /// Returns the path of the file, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.store {
+            Store::Postgres { .. } => None,
+            Store::Sqlite { path, .. } => Some(path),
         }
     }
 
@@ -343,6 +364,11 @@ async fn connect(url: &str, schema: &str) -> PgPool {
     let options = PgConnectOptions::from_str(url).unwrap();
     let options = options.options([("search_path", format!("{schema}_audit"))]);
     PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
+}
+
+async fn open(path: &Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(60));
+    SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
 }
 
 /// Finds the workers whose lock files a process has open: on SQLite nothing else tells who they are.

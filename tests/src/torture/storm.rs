@@ -1,16 +1,22 @@
 //! The run itself: workers and a client that work while one thing after another goes wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fastrand::Rng;
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::fault::{Fault, Kind};
 use super::submitter::Submitter;
 use super::{CALM, Plan, WORKERS};
+use crate::faults::SmallDisk;
 use crate::fleet::{Fleet, Harm, LOOK, PATIENCE, Violation, Worker};
+
+/// The size of the disk on which a file is.
+const BYTES: u64 = 256 << 20;
 
 const SETTINGS: [&str; 3] = ["lease_ms=4000", "slots=16", "witness=1"];
 
@@ -34,6 +40,10 @@ pub(super) struct Storm {
     pub(super) random: Rng,
     pub(super) fleet: Fleet,
     pub(super) cluster: Option<Cluster>,
+    /// Where the file is, if file systems may be mounted.
+    pub(super) disk: Option<SmallDisk>,
+    _folder: TempDir,
+    pub(super) program: PathBuf,
     pub(super) workers: Vec<Member>,
     pub(super) stopped: Vec<Member>,
     pub(super) leaving: Vec<Member>,
@@ -54,12 +64,17 @@ pub(super) struct Storm {
 
 impl Storm {
     pub(super) async fn start(plan: &Plan) -> Self {
-        let (cluster, fleet) = match plan.kind {
-            Kind::Sqlite => (None, Fleet::on_file(&plan.program).await),
+        let folder = tempfile::Builder::new().prefix("cloacina-disk-").tempdir().unwrap();
+        let (cluster, fleet, disk) = match plan.kind {
+            Kind::Sqlite => {
+                let disk = SmallDisk::mount(folder.path(), BYTES).ok();
+                let fleet = Fleet::on_file(&plan.program, folder.path()).await;
+                (None, fleet, disk)
+            }
             Kind::Postgres => {
                 let cluster = Cluster::start().await;
                 let fleet = Fleet::on_server(&plan.program, &cluster.url()).await;
-                (Some(cluster), fleet)
+                (Some(cluster), fleet, None)
             }
         };
         let client = cluster.as_ref().map(|cluster| cluster.url_by(cluster.for_client()));
@@ -69,6 +84,9 @@ impl Storm {
             random: Rng::with_seed(plan.seed),
             fleet,
             cluster,
+            disk,
+            _folder: folder,
+            program: plan.program.clone(),
             workers: Vec::new(),
             stopped: Vec::new(),
             leaving: Vec::new(),

@@ -44,6 +44,9 @@ impl Storm {
             }
             Fault::Terminate => self.terminate().await,
             Fault::Restart | Fault::Promote => self.crash_server(fault).await,
+            Fault::HoldLock => self.hold_lock().await,
+            Fault::FullDisk => self.fill_disk().await,
+            Fault::PowerLoss => self.fail_power().await,
             Fault::Cut
             | Fault::Withhold
             | Fault::Delay

@@ -6,6 +6,8 @@ mod crash;
 #[cfg(unix)]
 mod fleet;
 mod house;
+#[cfg(target_os = "linux")]
+mod sqlite_faults;
 #[cfg(unix)]
 mod tenancy;
 mod user;
