@@ -283,14 +283,15 @@ fn check_attempts(evidence: &Evidence, found: &mut Findings) {
     }
 }
 
-/// Checks that whatever ran in vain did so in one of these processes, and that each takeover cost no more than what an execution runs at
-/// once.
+/// Checks that whatever ran in vain did so in one of these processes, and that each owner that parted from an execution cost no more than
+/// what that runs at once.
 #[must_use]
 pub fn check_vain(evidence: &Evidence, struck: &BTreeSet<u32>) -> Vec<Violation> {
     let mut found = Findings::default();
     let mut allowed: HashMap<&str, usize> = HashMap::new();
-    for event in evidence.events.iter().filter(|event| event.kind == "recovered") {
-        *allowed.entry(&event.execution).or_default() += WIDTH;
+    for (execution, history) in &evidence.histories {
+        let is_parting = |step: &&[Ownership]| step[0].owner.is_some() && step[1].owner.is_none();
+        allowed.insert(execution, WIDTH * history.windows(2).filter(is_parting).count());
     }
     for line in evidence.runs_in_vain() {
         let promise = "G3 (runs again)";
@@ -299,7 +300,7 @@ pub fn check_vain(evidence: &Evidence, struck: &BTreeSet<u32>) -> Vec<Violation>
             let what = format!("ran in vain though nothing happened: {line:?}");
             found.add(Harm::Duplicated, promise, &line.execution, what);
         } else if left.is_none() {
-            let what = format!("no takeover explains that it ran in vain: {line:?}");
+            let what = format!("no parting explains that it ran in vain: {line:?}");
             found.add(Harm::Duplicated, promise, &line.execution, what);
         }
         allowed.insert(&line.execution, left.unwrap_or_default());

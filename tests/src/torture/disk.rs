@@ -16,8 +16,8 @@ impl Storm {
     /// Lets another process be in the middle of a write for a while.
     pub(super) async fn hold_lock(&mut self) {
         let Some(database) = self.fleet.database.file().map(ToOwned::to_owned) else { return };
-        // Whoever loses its lease meanwhile is not to blame.
-        self.strike_all();
+        // One that stands still may hold the lock for good. And whoever loses its lease meanwhile is not to blame.
+        self.calm();
         let mut command = Command::new(&self.program);
         command.arg("lock");
         let take = move || WriteLock::take(command, &database).unwrap();

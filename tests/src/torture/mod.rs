@@ -112,7 +112,10 @@ async fn judge(plan: &Plan, mut storm: Storm, began: Instant) -> Outcome {
     }
     violations.extend(check(&evidence));
     violations.extend(check_promises(&evidence, &promises));
-    violations.extend(check_vain(&evidence, &storm.struck));
+    // A shutdown may meet a claim under way, and stop what that has just begun.
+    let concerned: BTreeSet<u32> = storm.struck.union(&storm.left).copied().collect();
+    violations.extend(check_vain(&evidence, &concerned));
+    let only_left = |pid: &u32| storm.left.contains(pid) && !storm.struck.contains(pid);
     let concerned: BTreeSet<&str> =
         violations.iter().map(|one| one.execution.as_str()).filter(|one| *one != "-").collect();
     let mut histories = Vec::new();
@@ -137,6 +140,11 @@ async fn judge(plan: &Plan, mut storm: Storm, began: Instant) -> Outcome {
         wrong: count(Harm::Wrong),
         unanswered: promises.iter().filter(|one| one.acknowledged.is_none()).count(),
         ran_in_vain: evidence.runs_in_vain().len(),
+        in_vain_by_leaving: evidence
+            .runs_in_vain()
+            .iter()
+            .filter(|line| only_left(&line.run.pid))
+            .count(),
         takeovers: evidence.events.iter().filter(|event| event.kind == "recovered").count(),
         by_kind: storm.faults.clone(),
         recovery_ms: Quantiles::of(&storm.recoveries),

@@ -34,6 +34,8 @@ pub struct Report {
     pub unanswered: usize,
     /// Bodies that ran in vain.
     pub ran_in_vain: usize,
+    /// Of these, bodies in processes to which nothing happened but that they were asked to leave.
+    pub in_vain_by_leaving: usize,
     /// Executions taken over from dead workers.
     pub takeovers: usize,
     /// How often each thing went wrong.

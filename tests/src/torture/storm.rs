@@ -50,6 +50,8 @@ pub(super) struct Storm {
     pub(super) submitter: Submitter,
     /// Processes to which something happened.
     pub(super) struck: BTreeSet<u32>,
+    /// Processes that were asked to leave.
+    pub(super) left: BTreeSet<u32>,
     /// Proxies that do not let everything pass, until so many executions have ended.
     pub(super) disturbed: Vec<(usize, usize)>,
     pub(super) faults: BTreeMap<&'static str, usize>,
@@ -92,6 +94,7 @@ impl Storm {
             leaving: Vec::new(),
             submitter,
             struck: BTreeSet::new(),
+            left: BTreeSet::new(),
             disturbed: Vec::new(),
             faults: BTreeMap::new(),
             found: Vec::new(),

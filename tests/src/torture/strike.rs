@@ -36,6 +36,7 @@ impl Storm {
                 let victim = self.random.usize(..self.workers.len());
                 let member = self.workers.swap_remove(victim);
                 member.worker.signal("-TERM");
+                self.left.insert(member.worker.pid());
                 self.leaving.push(member);
             }
             Fault::KillClient => {
