@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod layered;
 pub mod montage;
 pub mod proxy;
+pub mod settings;
 pub mod shapes;
 pub mod tenancy;
 #[cfg(unix)]

@@ -125,18 +125,26 @@ pub fn expected(n: u64) -> BTreeMap<&'static str, u64> {
 ///
 /// None: the edges form a DAG.
 pub fn workflow(studio: Option<&Arc<Studio>>) -> Result<Workflow, WorkflowError> {
-    let tasks = EDGES.into_iter().map(|(id, parents)| {
-        let studio = studio.cloned();
-        let task = Task::new(id, move |context, run| {
-            let studio = studio.clone();
-            Box::pin(async move {
-                let studio = studio.ok_or("this process only submits")?;
-                work(&studio, parents, context, run, Mood::Fine).await
-            })
-        });
-        task.depends_on(parents.iter().copied())
-    });
+    let tasks = EDGES.map(|edge| task(edge, studio, |_, _, _| Mood::Fine));
     Workflow::builder(NAME).tasks(tasks).build()
+}
+
+/// Makes the task of an edge; its mood depends on the order's number, the task and the attempt.
+pub(crate) fn task(
+    (id, parents): (&'static str, &'static [&'static str]),
+    studio: Option<&Arc<Studio>>,
+    mood: fn(u64, &str, u32) -> Mood,
+) -> Task {
+    let studio = studio.cloned();
+    let task = Task::new(id, move |context, run| {
+        let studio = studio.clone();
+        Box::pin(async move {
+            let studio = studio.ok_or("this process only submits")?;
+            let order: Order = run.input()?;
+            work(&studio, parents, context, run, mood(order.n, id, run.attempt)).await
+        })
+    });
+    task.depends_on(parents.iter().copied())
 }
 
 /// Runs a body: it reads what came before it, tells the log, and returns its value.
@@ -144,7 +152,7 @@ pub fn workflow(studio: Option<&Arc<Studio>>) -> Result<Workflow, WorkflowError>
 /// # Errors
 ///
 /// A mood to fail; a log that cannot be written.
-pub(crate) async fn work(
+async fn work(
     studio: &Studio,
     parents: &[&str],
     context: &mut Context,

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloacina_core::{
-    Backoff, RetryPolicy, Task, TriggerRule, ValueOperator, Workflow, WorkflowError,
-};
+use cloacina_core::{Backoff, RetryPolicy, TriggerRule, ValueOperator, Workflow, WorkflowError};
 use serde_json::json;
 
-use crate::montage::{Mood, Order, Studio, value, work};
+use crate::montage::{Mood, Order, Studio, task, value};
 
 /// The name of the workflow.
 pub const NAME: &str = "weather";
@@ -87,20 +85,12 @@ pub fn expected(order: &Order) -> BTreeMap<&'static str, Outcome> {
 ///
 /// None: the edges form a DAG.
 pub fn workflow(studio: Option<&Arc<Studio>>) -> Result<Workflow, WorkflowError> {
-    let tasks = EDGES.into_iter().map(|(id, parents)| {
-        let studio = studio.cloned();
-        let task = Task::new(id, move |context, run| {
-            let studio = studio.clone();
-            Box::pin(async move {
-                let studio = studio.ok_or("this process only submits")?;
-                let order: Order = run.input()?;
-                work(&studio, parents, context, run, mood(order.n, id, run.attempt)).await
-            })
-        });
+    let tasks = EDGES.map(|edge| {
+        let (id, _) = edge;
         let retry = RetryPolicy::new(ATTEMPTS)
             .backoff(Backoff::Fixed)
             .initial_delay(Duration::from_millis(5));
-        let task = task.depends_on(parents.iter().copied()).trigger_rules(rule(id)).retry(retry);
+        let task = task(edge, studio, mood).trigger_rules(rule(id)).retry(retry);
         if id == "stall" { task.timeout(STALL) } else { task }
     });
     Workflow::builder(NAME).tasks(tasks).build()

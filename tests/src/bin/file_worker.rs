@@ -3,7 +3,6 @@
 //!
 //! With `submitters=N` it also submits, N at a time. Meant to be killed, stopped and starved.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::Write as _;
@@ -14,8 +13,12 @@ use std::time::Duration;
 use cloacina_sqlite::{SqliteBackend, SqliteOptions, Synchronous, UnifiedExecutor};
 use cloacina_tests::effects::Effects;
 use cloacina_tests::montage::{self, Order, Studio};
+use cloacina_tests::settings::Settings;
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
+
+/// What it may be told.
+const SETTINGS: [&str; 6] = ["normal", "busy_ms", "slots", "lease_ms", "submitters", "pace"];
 
 /// After a submit that was refused.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -30,8 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut next = || arguments.next().ok_or("expected DATABASE FOLDER");
     let (database, folder) = (next()?, next()?);
     let (database, folder) = (Path::new(&database), Path::new(&folder));
-    let settings = settings(arguments)?;
-    let number = |key: &str, default: u64| settings.get(key).copied().unwrap_or(default);
+    let settings = Settings::read(arguments, &SETTINGS)?;
+    let number = |key: &str, default: u64| settings.number(key, default);
     let synchronous = match number("normal", 0) {
         0 => Synchronous::Full,
         _ => Synchronous::Normal,
@@ -82,16 +85,4 @@ async fn submit(executor: &UnifiedExecutor, mut acks: &File, order: Order) -> st
         }
     }
     Ok(())
-}
-
-/// Reads `KEY=NUMBER`.
-fn settings(arguments: impl Iterator<Item = String>) -> Result<HashMap<String, u64>, String> {
-    let setting = |argument: &str| {
-        let (key, number) = argument.split_once('=')?;
-        Some((key.to_owned(), number.parse().ok()?))
-    };
-    let read = |argument: String| {
-        setting(&argument).ok_or_else(|| format!("`{argument}` is not KEY=NUMBER"))
-    };
-    arguments.map(read).collect()
 }

@@ -15,6 +15,7 @@ use cloacina_core::{
 };
 use cloacina_postgres::PostgresBackend;
 use cloacina_sqlite::SqliteBackend;
+use cloacina_tests::settings::Settings;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -45,31 +46,21 @@ async fn main() -> Outcome<()> {
     }
 }
 
+/// What it may be told.
+const SETTINGS: [&str; 7] = ["submits", "callers", "bytes", "held", "slots", "waiting", "task_ms"];
+
 fn plan(arguments: impl Iterator<Item = String>) -> Outcome<Plan> {
-    let mut plan = Plan {
-        submits: 50_000,
-        callers: 20_000,
-        bytes: 1_024,
-        held: 8_192,
-        slots: 16,
-        waiting: 8_192,
-        task: Duration::from_millis(1),
-    };
-    for argument in arguments {
-        let (key, number) = argument.split_once('=').ok_or("expected KEY=NUMBER")?;
-        let number: usize = number.parse()?;
-        match key {
-            "submits" => plan.submits = number,
-            "callers" => plan.callers = number,
-            "bytes" => plan.bytes = number,
-            "held" => plan.held = number,
-            "slots" => plan.slots = number,
-            "waiting" => plan.waiting = number,
-            "task_ms" => plan.task = Duration::from_millis(number as u64),
-            _ => return Err(format!("`{key}` is no setting").into()),
-        }
-    }
-    Ok(plan)
+    let settings = Settings::read(arguments, &SETTINGS)?;
+    let number = |key, default| usize::try_from(settings.number(key, default));
+    Ok(Plan {
+        submits: number("submits", 50_000)?,
+        callers: number("callers", 20_000)?,
+        bytes: number("bytes", 1_024)?,
+        held: number("held", 8_192)?,
+        slots: number("slots", 16)?,
+        waiting: number("waiting", 8_192)?,
+        task: Duration::from_millis(settings.number("task_ms", 1)),
+    })
 }
 
 async fn flood<B: Connect>(builder: UnifiedExecutorBuilder<B>, plan: Plan) -> Outcome<()> {

@@ -9,7 +9,8 @@
 //! concerned, leaves the traces, and ends with status 1. The same seed makes the same workload and the same schedule of faults; how far the
 //! work is when each strikes is up to the machine.
 //!
-//! The program is its own workers, client, and holder of locks: `torture worker ..`, `torture client ..`, `torture hold ..`.
+//! A full disk is among the faults of SQLite where file systems may be mounted. The program is its own workers and client: `torture worker ..`,
+//! `torture client ..`, and `torture lock ..`.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("worker") => run_worker(arguments).await.map(|()| ExitCode::SUCCESS),
-        Some("hold") => {
+        Some("lock") => {
             hold_write_lock(arguments.map(PathBuf::from)).await.map(|()| ExitCode::SUCCESS)
         }
         Some("client") => run_client(arguments).await.map(|()| ExitCode::SUCCESS),

@@ -23,13 +23,13 @@ pub struct WriteLock {
 }
 
 impl WriteLock {
-    /// Starts the process and waits until it holds the lock. `holder` runs [`hold_write_lock`] with the argument that is added.
+    /// Starts the process and waits until it holds the lock. The command runs [`hold_write_lock`] with what is added to its arguments.
     ///
     /// # Errors
     ///
     /// What the system says; a process that ended without having held the lock.
-    pub fn take(holder: &mut Command, database: &Path) -> io::Result<Self> {
-        let command = holder.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+    pub fn take(mut command: Command, database: &Path) -> io::Result<Self> {
+        command.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut lock = Self { holder: command.spawn()? };
         let mut said = String::new();
         if let Some(output) = lock.holder.stdout.take() {

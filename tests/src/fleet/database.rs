@@ -121,8 +121,8 @@ impl Database {
 
     /// Begins to watch a file.
     pub async fn watch_file(path: &Path) -> Self {
-        let (pool, path) = (open(path).await, path.canonicalize().unwrap());
-        let store = Store::Sqlite { pool, path };
+        let path = path.canonicalize().unwrap();
+        let store = Store::Sqlite { pool: open(&path).await, path };
         let database = Self { store, seen: Mutex::default(), processes: Mutex::default() };
         database.run(audit::SQLITE).await;
         database
@@ -136,30 +136,27 @@ impl Database {
         }
     }
 
-    /// Returns the path, if it is a file.
-    #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        match &self.store {
-            Store::Sqlite { path, .. } => Some(path),
-            Store::Postgres { .. } => None,
+    /// Lets go of a file, so that another can take its place.
+    pub async fn let_go(&self) {
+        if let Store::Sqlite { pool, .. } = &self.store {
+            pool.close().await;
         }
     }
 
-    /// Puts another file with its log in place of the one that is watched, which nobody else has open.
-    pub async fn replace_file(&mut self, by: &Path) {
-        let Store::Sqlite { pool, path } = &mut self.store else { return };
-        pool.close().await;
-        let beside = |path: &Path, ending| PathBuf::from(format!("{}{ending}", path.display()));
-        for ending in ["-shm", "-wal", ""] {
-            // Whoever closes a database last takes its log away.
-            let _ = std::fs::remove_file(beside(path, ending));
+    /// Goes on with the file that is there now.
+    pub async fn take_up(&mut self) {
+        if let Store::Sqlite { pool, path } = &mut self.store {
+            *pool = open(path).await;
         }
-        for ending in ["", "-wal"] {
-            if beside(by, ending).exists() {
-                std::fs::rename(beside(by, ending), beside(path, ending)).unwrap();
-            }
+    }
+
+    /// Returns the path of the file, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.store {
+            Store::Postgres { .. } => None,
+            Store::Sqlite { path, .. } => Some(path),
         }
-        *pool = open(path).await;
     }
 
     pub(super) async fn run(&self, sql: &str) {
@@ -363,16 +360,15 @@ impl Database {
 }
 
 /// Opens connections that find the audit's views by their names.
-async fn open(path: &Path) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(60));
-    let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await;
-    pool.unwrap()
-}
-
 async fn connect(url: &str, schema: &str) -> PgPool {
     let options = PgConnectOptions::from_str(url).unwrap();
     let options = options.options([("search_path", format!("{schema}_audit"))]);
     PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
+}
+
+async fn open(path: &Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(60));
+    SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
 }
 
 /// Finds the workers whose lock files a process has open: on SQLite nothing else tells who they are.

@@ -77,18 +77,19 @@ impl Fleet {
         Self::new(program, Place::Schema { url: url.to_owned(), schema }, database, folder())
     }
 
-    /// Makes a file. `program` is one that runs [`run_worker`] for `worker ..`.
+    /// Makes a file in a folder. `program` is one that runs [`run_worker`] for `worker ..`.
     ///
     /// # Panics
     ///
     /// If the file system refuses.
-    pub async fn on_file(program: &Path) -> Self {
-        let folder = folder();
-        let path = folder.path().join("fleet.db");
+    pub async fn on_file(program: &Path, within: &Path) -> Self {
+        let path = within.join("fleet.db");
         let url = format!("sqlite://{}", path.display());
         file_client(&url).await.shutdown().await.unwrap();
         let database = Database::watch_file(&path).await;
-        Self::new(program, Place::File { url }, database, folder)
+        let fleet = Self::new(program, Place::File { url }, database, folder());
+        fleet.reaper.unmount(within);
+        fleet
     }
 
     fn new(program: &Path, place: Place, database: Database, folder: TempDir) -> Self {

@@ -3,7 +3,6 @@
 //! An address may hold a password, so it comes by the environment: `FLEET_URL` and, on PostgreSQL, `FLEET_SCHEMA`. The sessions of the
 //! process carry the schema and its id as their application name. Meant to be killed and stopped.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::effects::Effects;
 use crate::montage::{self, Studio};
+use crate::settings::Settings;
 use crate::weather;
 
 /// The store, by the environment.
@@ -41,6 +41,10 @@ impl Address {
     }
 }
 
+/// What a worker may be told.
+const SETTINGS: [&str; 5] =
+    ["slots", "lease_ms", "shutdown_grace_ms", "max_recovery_attempts", "witness"];
+
 /// Runs a worker: `LOG [KEY=NUMBER]..`.
 ///
 /// # Errors
@@ -50,8 +54,8 @@ pub async fn run_worker(arguments: impl Iterator<Item = String>) -> Result<(), B
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let mut arguments = arguments;
     let log = arguments.next().ok_or("expected LOG")?;
-    let mut settings = Settings::read(arguments)?;
-    settings.started = started(Path::new(&log), std::process::id());
+    let settings = Settings::read(arguments, &SETTINGS)?;
+    let started = started(Path::new(&log), std::process::id());
     let effects = Effects::open(Path::new(&log))?;
     let is_witness = settings.number("witness", 0) > 0;
     match Address::read()? {
@@ -64,7 +68,7 @@ pub async fn run_worker(arguments: impl Iterator<Item = String>) -> Result<(), B
             }
             let url = named(&url, &format!("{schema}.{}", std::process::id()));
             let builder = UnifiedExecutor::<PostgresBackend>::builder().schema(schema);
-            serve(builder.database_url(url), &settings, Studio { effects, witness }).await
+            serve(builder.database_url(url), &settings, Studio { effects, witness }, &started).await
         }
         Address::Sqlite { url } => {
             let mut witness: Option<Arc<dyn Backend>> = None;
@@ -73,7 +77,7 @@ pub async fn run_worker(arguments: impl Iterator<Item = String>) -> Result<(), B
                 witness = Some(Arc::new(SqliteBackend::open(options).await?));
             }
             let builder = UnifiedExecutor::<SqliteBackend>::builder().database_url(url);
-            serve(builder, &settings, Studio { effects, witness }).await
+            serve(builder, &settings, Studio { effects, witness }, &started).await
         }
     }
 }
@@ -82,6 +86,7 @@ async fn serve<B: Connect>(
     builder: UnifiedExecutorBuilder<B>,
     settings: &Settings,
     studio: Studio,
+    started: &Path,
 ) -> Result<(), Box<dyn Error>> {
     let studio = Arc::new(studio);
     let millis = |key, default| Duration::from_millis(settings.number(key, default));
@@ -96,7 +101,7 @@ async fn serve<B: Connect>(
         .workflows([montage::workflow(Some(&studio))?, weather::workflow(Some(&studio))?])
         .build()
         .await?;
-    std::fs::File::create(&settings.started)?;
+    std::fs::File::create(started)?;
     tokio::select! {
         _ = input_ended() => {}
         _ = asked.recv() => {}
@@ -121,32 +126,6 @@ fn input_ended() -> oneshot::Receiver<()> {
 /// Returns the file that a worker makes beside its log once it has started.
 pub(super) fn started(log: &Path, pid: u32) -> PathBuf {
     log.with_extension(format!("started-{pid}"))
-}
-
-/// How a worker is set.
-struct Settings {
-    numbers: HashMap<String, u64>,
-    /// The file that it makes once it has started.
-    started: PathBuf,
-}
-
-impl Settings {
-    /// Reads `KEY=NUMBER`.
-    fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let setting = |argument: &str| {
-            let (key, number) = argument.split_once('=')?;
-            Some((key.to_owned(), number.parse().ok()?))
-        };
-        let read = |argument: String| {
-            setting(&argument).ok_or_else(|| format!("`{argument}` is not KEY=NUMBER"))
-        };
-        let numbers = arguments.map(read).collect::<Result<_, _>>()?;
-        Ok(Self { numbers, started: PathBuf::new() })
-    }
-
-    fn number(&self, key: &str, default: u64) -> u64 {
-        self.numbers.get(key).copied().unwrap_or(default)
-    }
 }
 
 /// Gives the sessions at an address a name.

@@ -1,24 +1,28 @@
 //! Child processes, and the one that sees to it that none outlives the harness.
 
+use std::fmt;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::until;
 
-/// Kills, when its standard input ends, the processes that were named on it and not taken back. It leaves the terminal's group, so that
-/// Ctrl-C does not end it first.
+/// Kills, when its standard input ends, the processes that were named on it and not taken back, and unmounts what was named. It leaves the
+/// terminal's group, so that Ctrl-C does not end it first.
 const REAPER: &str = r#"
 trap '' INT TERM HUP PIPE
-pids=" "
+pids=" " disk=
 while read -r sign pid; do
     case $sign in
+        =) disk=$pid ;;
         +) pids="$pids$pid " ;;
         -) pids="${pids%% $pid *} ${pids#* $pid }" ;;
     esac
 done
 for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
+[ -z "$disk" ] || { umount -l "$disk"; rm -rf "$disk"; } 2>/dev/null
 "#;
 
 /// Ends processes, stopped ones too, when this process has ended, however that happens.
@@ -37,10 +41,15 @@ impl Reaper {
         Arc::new(Self { shell, list })
     }
 
-    fn say(&self, sign: char, pid: u32) {
+    /// Names the folder on which a file system is mounted.
+    pub(super) fn unmount(&self, folder: &Path) {
+        self.say('=', folder.display());
+    }
+
+    fn say(&self, sign: char, what: impl fmt::Display) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(list) = &mut *list {
-            writeln!(list, "{sign} {pid}").unwrap();
+            writeln!(list, "{sign} {what}").unwrap();
         }
     }
 }

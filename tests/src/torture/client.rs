@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::{
-    Connect, ExecuteOptions, ExecutionId, UnifiedExecutor, UnifiedExecutorBuilder,
+    Connect, ExecuteOptions, ExecutionId, ExecutorError, UnifiedExecutor, UnifiedExecutorBuilder,
 };
 use cloacina_postgres::PostgresBackend;
 use cloacina_sqlite::SqliteBackend;
@@ -153,8 +153,9 @@ async fn submit<B: Connect>(client: &UnifiedExecutor<B>, seed: u64, n: u64, log:
         let input = assignment.order.to_context();
         match client.execute_with(assignment.workflow, input, options).await {
             Ok(execution) => return say(log, &format!("ack {n} {}\n", execution.execution_id)),
-            Err(error) if error.is_transient() && assignment.key.is_some() => {}
-            Err(error) if error.is_transient() => return say(log, &format!("unknown {n}\n")),
+            // A disk may be full for a while: all that the store says may be over soon.
+            Err(ExecutorError::Backend(_)) if assignment.key.is_some() => {}
+            Err(ExecutorError::Backend(_)) => return say(log, &format!("unknown {n}\n")),
             Err(error) => return say(log, &format!("refused {n} {error}\n")),
         }
         tokio::time::sleep(PAUSE).await;

@@ -42,10 +42,12 @@ pub enum Fault {
     Silence,
     /// Nothing passes for a while, on old connections and new ones.
     Blackout,
-    /// Another process is in the middle of a write for a while, perhaps for longer than a lease, and perhaps dies of it.
-    WriteLock,
-    /// The power fails: nobody goes on, and what was not synced is gone.
-    PowerFailure,
+    /// Another process is in the middle of a write for a while, and perhaps dies of it.
+    HoldLock,
+    /// The disk is full for a while.
+    FullDisk,
+    /// The power fails: all processes are gone, and so is what was not synced.
+    PowerLoss,
 }
 
 impl Fault {
@@ -57,7 +59,8 @@ impl Fault {
         (Self::Leave, 8),
         (Self::KillClient, 8),
     ];
-    const SQLITE: [(Self, usize); 2] = [(Self::WriteLock, 5), (Self::PowerFailure, 6)];
+    const SQLITE: [(Self, usize); 3] =
+        [(Self::HoldLock, 5), (Self::FullDisk, 5), (Self::PowerLoss, 5)];
     const POSTGRES: [(Self, usize); 9] = [
         (Self::Terminate, 8),
         (Self::Restart, 5),
@@ -88,20 +91,27 @@ impl Fault {
             Self::HalfClose => "half_close",
             Self::Silence => "silence",
             Self::Blackout => "blackout",
-            Self::WriteLock => "write_lock",
-            Self::PowerFailure => "power_failure",
+            Self::HoldLock => "hold_lock",
+            Self::FullDisk => "full_disk",
+            Self::PowerLoss => "power_loss",
         }
     }
 }
 
-/// Makes a schedule of so many faults: each kind as often as its weight wants it, in an order of the seed's choosing.
+/// Makes a schedule of so many faults: each that is possible as often as its weight wants it, in an order of the seed's choosing.
 #[must_use]
-pub fn schedule(kind: Kind, faults: usize, random: &mut Rng) -> Vec<Fault> {
+pub fn schedule(
+    kind: Kind,
+    faults: usize,
+    is_possible: impl Fn(Fault) -> bool,
+    random: &mut Rng,
+) -> Vec<Fault> {
     let mut weights = Fault::SHARED.to_vec();
     match kind {
         Kind::Sqlite => weights.extend(Fault::SQLITE),
         Kind::Postgres => weights.extend(Fault::POSTGRES),
     }
+    weights.retain(|(fault, _)| is_possible(*fault));
     let all: usize = weights.iter().map(|(_, weight)| weight).sum();
     let mut drawn: Vec<Fault> = Vec::new();
     for (fault, weight) in &weights {

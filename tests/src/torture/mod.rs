@@ -8,6 +8,7 @@
 
 mod client;
 mod cluster;
+mod disk;
 mod fault;
 mod orders;
 mod report;
@@ -46,7 +47,8 @@ pub struct Plan {
     pub faults: usize,
     /// What the schedule and the workload are made from.
     pub seed: u64,
-    /// The program that runs [`run_worker`](crate::fleet::run_worker) for `worker ..` and [`run_client`] for `client ..`.
+    /// The program that runs [`run_worker`](crate::fleet::run_worker) for `worker ..`, [`run_client`] for `client ..`, and
+    /// [`hold_write_lock`](crate::faults::hold_write_lock) for `lock ..`.
     pub program: PathBuf,
 }
 
@@ -71,7 +73,8 @@ pub struct Outcome {
 pub async fn run(plan: &Plan, tell: &(dyn Fn(&str) + Sync)) -> Outcome {
     let began = Instant::now();
     let mut storm = Storm::start(plan).await;
-    let faults = schedule(plan.kind, plan.faults, &mut storm.random);
+    let is_possible = |fault| fault != Fault::FullDisk || storm.disk.is_some();
+    let faults = schedule(plan.kind, plan.faults, is_possible, &mut storm.random);
     for (place, fault) in faults.iter().enumerate() {
         let share = storm.random.usize(PROGRESS..2 * PROGRESS);
         if !storm.goes_on(share).await {
@@ -139,6 +142,6 @@ async fn judge(plan: &Plan, mut storm: Storm, began: Instant) -> Outcome {
         recovery_ms: Quantiles::of(&storm.recoveries),
         elapsed_s: began.elapsed().as_secs(),
     };
-    let traces = if violations.is_empty() { None } else { storm.fleet.keep() };
+    let traces = if violations.is_empty() { None } else { storm.keep() };
     Outcome { report, violations, histories, traces }
 }

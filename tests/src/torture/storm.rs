@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fastrand::Rng;
+use tempfile::TempDir;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use super::fault::{Fault, Kind};
 use super::submitter::Submitter;
 use super::{CALM, Plan, WORKERS};
-use crate::faults::WriteLock;
+use crate::faults::SmallDisk;
 use crate::fleet::{Fleet, Harm, LOOK, PATIENCE, Violation, Worker};
+
+/// The size of the disk on which a file is.
+const BYTES: u64 = 256 << 20;
 
 const SETTINGS: [&str; 3] = ["lease_ms=4000", "slots=16", "witness=1"];
 
@@ -34,11 +38,12 @@ struct Death {
 #[derive(Debug)]
 pub(super) struct Storm {
     pub(super) random: Rng,
-    pub(super) program: PathBuf,
     pub(super) fleet: Fleet,
-    /// Another process that is in the middle of a write, and until when.
-    pub(super) locked: Option<(WriteLock, Instant)>,
     pub(super) cluster: Option<Cluster>,
+    /// Where the file is, if file systems may be mounted.
+    pub(super) disk: Option<SmallDisk>,
+    _folder: TempDir,
+    pub(super) program: PathBuf,
     pub(super) workers: Vec<Member>,
     pub(super) stopped: Vec<Member>,
     pub(super) leaving: Vec<Member>,
@@ -59,12 +64,17 @@ pub(super) struct Storm {
 
 impl Storm {
     pub(super) async fn start(plan: &Plan) -> Self {
-        let (cluster, fleet) = match plan.kind {
-            Kind::Sqlite => (None, Fleet::on_file(&plan.program).await),
+        let folder = tempfile::Builder::new().prefix("cloacina-disk-").tempdir().unwrap();
+        let (cluster, fleet, disk) = match plan.kind {
+            Kind::Sqlite => {
+                let disk = SmallDisk::mount(folder.path(), BYTES).ok();
+                let fleet = Fleet::on_file(&plan.program, folder.path()).await;
+                (None, fleet, disk)
+            }
             Kind::Postgres => {
                 let cluster = Cluster::start().await;
                 let fleet = Fleet::on_server(&plan.program, &cluster.url()).await;
-                (Some(cluster), fleet)
+                (Some(cluster), fleet, None)
             }
         };
         let client = cluster.as_ref().map(|cluster| cluster.url_by(cluster.for_client()));
@@ -72,10 +82,11 @@ impl Storm {
         let submitter = Submitter::start(&fleet, &client, plan.seed);
         let mut storm = Self {
             random: Rng::with_seed(plan.seed),
-            program: plan.program.clone(),
             fleet,
-            locked: None,
             cluster,
+            disk,
+            _folder: folder,
+            program: plan.program.clone(),
             workers: Vec::new(),
             stopped: Vec::new(),
             leaving: Vec::new(),
@@ -180,10 +191,6 @@ impl Storm {
             self.let_pass(proxy);
         }
         self.leaving.retain_mut(|member| member.worker.is_running());
-        if let Some((lock, _)) = self.locked.take_if(|(_, until)| Instant::now() >= *until) {
-            let ended = if self.random.bool() { lock.release() } else { lock.kill() };
-            ended.unwrap();
-        }
     }
 
     fn let_pass(&self, proxy: usize) {
@@ -233,7 +240,6 @@ impl Storm {
     /// Ends whatever lasts.
     pub(super) fn calm(&mut self) {
         self.strike_all();
-        self.locked = None;
         for member in self.stopped.drain(..) {
             member.worker.go_on();
             self.workers.push(member);

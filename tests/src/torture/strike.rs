@@ -1,24 +1,15 @@
 //! How each fault is done.
 
-use std::ops::RangeInclusive;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::WORKERS;
 use super::fault::Fault;
 use super::storm::Storm;
-use crate::faults::{WriteLock, power};
-use crate::fleet::{Worker, until};
+use crate::fleet::until;
 use crate::proxy::Passage;
 
 /// What a piece of a slow connection takes.
 const SLOW: Duration = Duration::from_millis(15);
-
-/// For how many milliseconds another process holds the write lock: at most for half as long again as a lease.
-const LOCKED: RangeInclusive<u64> = 200..=6_000;
 
 /// For how many executions a disturbance lasts.
 const LASTS: usize = 12;
@@ -53,8 +44,9 @@ impl Storm {
             }
             Fault::Terminate => self.terminate().await,
             Fault::Restart | Fault::Promote => self.crash_server(fault).await,
-            Fault::WriteLock => self.lock_file(),
-            Fault::PowerFailure => self.fail_power().await,
+            Fault::HoldLock => self.hold_lock().await,
+            Fault::FullDisk => self.fill_disk().await,
+            Fault::PowerLoss => self.fail_power().await,
             Fault::Cut
             | Fault::Withhold
             | Fault::Delay
@@ -101,36 +93,6 @@ impl Storm {
         }
         let url = cluster.url();
         self.fleet.move_to(&url).await;
-    }
-
-    /// Lets another process be in the middle of a write for a while.
-    fn lock_file(&mut self) {
-        let Some(path) = self.fleet.database.file() else { return };
-        let mut holder = Command::new(&self.program);
-        let lock = WriteLock::take(holder.arg("hold"), path).unwrap();
-        // Nobody can write meanwhile, which is not their fault.
-        self.strike_all();
-        let lasts = Duration::from_millis(self.random.u64(LOCKED));
-        self.locked = Some((lock, Instant::now() + lasts));
-    }
-
-    /// Ends all processes at one moment, and puts in place of the database what may be found of it afterwards.
-    async fn fail_power(&mut self) {
-        let Some(path) = self.fleet.database.file().map(Path::to_owned) else { return };
-        self.strike_all();
-        let members = self.workers.iter().chain(&self.stopped).chain(&self.leaving);
-        let workers = members.map(|member| &member.worker).chain(self.submitter.process());
-        let pids: Vec<u32> = workers.inspect(|worker| worker.stop()).map(Worker::pid).collect();
-        let into = self.fleet.path("after");
-        std::fs::create_dir_all(&into).unwrap();
-        let copy = power::fail(&path, &pids, &into, &mut self.random).unwrap();
-        let all = [&mut self.workers, &mut self.stopped, &mut self.leaving];
-        all.into_iter().flat_map(|some| some.drain(..)).for_each(|member| member.worker.kill());
-        drop(self.submitter.end());
-        self.fleet.database.replace_file(&copy).await;
-        std::fs::remove_dir_all(&into).unwrap();
-        let url = self.client_url();
-        self.submitter.kill(&self.fleet, &url);
     }
 
     /// Lets something happen to the connections of one proxy.

@@ -91,11 +91,14 @@ impl Submitter {
         }
     }
 
+    /// Returns the id of the process.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Worker::pid)
+    }
+
     /// Kills the process, and starts another that goes on.
     pub(super) fn kill(&mut self, fleet: &Fleet, url: &str) {
-        if let Some(process) = self.process.take() {
-            drop(process);
-        }
+        drop(self.process.take());
         self.listen();
         let (again, unknown) = after_death(self.seed, &self.open, &self.called);
         self.open = again;
@@ -104,9 +107,9 @@ impl Submitter {
         self.spawn(fleet, url);
     }
 
-    /// Returns the process, if it runs.
-    pub(super) const fn process(&self) -> Option<&Worker> {
-        self.process.as_ref()
+    /// Kills the process. [`kill`](Self::kill) starts the next.
+    pub(super) fn halt(&mut self) {
+        drop(self.process.take());
     }
 
     /// Counts what was given and did not come back.

@@ -27,21 +27,30 @@ const WHAT: &str = "the PostgreSQL server";
 /// Names a server that is there already; a role of it may create schemas.
 const URL: &str = "CLOACINA_TEST_POSTGRES_URL";
 
-/// Runs the server until standard input ends, which it does with the test process, however that ends.
+/// Makes an empty server's files.
+const INITIALIZE: &str = r#"
+"$bin/initdb" -D "$dir/data" -U postgres -A scram-sha-256 --pwfile="$dir/password" --no-sync \
+    -E UTF8 --locale=C >"$dir/initdb.log" 2>&1 || fail
+"#;
+
+/// Runs the server until standard input ends, which it does with the test process, however that ends. `MAKE` makes its files.
 const SUPERVISOR: &str = r#"
 set -u
 # Whoever would hear that it is ready may be gone; the server has to be stopped all the same.
 trap '' PIPE
 bin=$1 dir=$2 options=$3
 fail() { cat "$dir"/*.log >&2; rm -rf "$dir"; exit 1; }
-"$bin/initdb" -D "$dir/data" -U postgres -A scram-sha-256 --pwfile="$dir/password" --no-sync \
-    -E UTF8 --locale=C >"$dir/initdb.log" 2>&1 || fail
+MAKE
 "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -o "$options" start >"$dir/start.log" 2>&1 || fail
 echo ready
 cat >/dev/null
 "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
 rm -rf "$dir"
 "#;
+
+fn supervisor(make: &str) -> String {
+    SUPERVISOR.replace("MAKE", make.trim())
+}
 
 /// A server for tests. Stops when it is dropped, or when the process ends.
 pub struct Server {
@@ -136,7 +145,7 @@ impl Server {
         folder.write("password", &password)?;
         let options = options(port);
         let arguments = [binaries.as_os_str(), folder.path().as_os_str(), options.as_ref()];
-        let supervised = Supervised::start(WHAT, SUPERVISOR, &arguments)?;
+        let supervised = Supervised::start(WHAT, &supervisor(INITIALIZE), &arguments)?;
         let url = format!("postgresql://postgres:{password}@127.0.0.1:{port}/postgres");
         let folder = folder.path().to_owned();
         Ok(Self { url, own: Some(Own { _supervised: supervised, binaries, folder }) })

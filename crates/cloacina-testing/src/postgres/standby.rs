@@ -1,24 +1,15 @@
 //! A standby: a server that follows another one, which waits for it at every commit, and that can take its place.
 
 use super::supervised::{Folder, Supervised, free_port, io};
-use super::{Own, Server, ServerError, WHAT, options};
+use super::{Own, Server, ServerError, WHAT, options, supervisor};
 
 /// What a standby is called where it follows.
 const NAME: &str = "cloacina_standby";
 
-/// Copies a server, and runs the copy until standard input ends.
-const SUPERVISOR: &str = r#"
-set -u
-trap '' PIPE
-bin=$1 dir=$2 options=$3 port=$4
-fail() { cat "$dir"/*.log >&2; rm -rf "$dir"; exit 1; }
-PGPASSWORD=$(cat "$dir/password") "$bin/pg_basebackup" -h 127.0.0.1 -p "$port" -U postgres -D "$dir/data" \
+/// Copies the files of a server.
+const COPY: &str = r#"
+PGPASSWORD=$(cat "$dir/password") "$bin/pg_basebackup" -h 127.0.0.1 -p "$4" -U postgres -D "$dir/data" \
     -R -X stream -c fast --no-sync >"$dir/basebackup.log" 2>&1 || fail
-"$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -o "$options" start >"$dir/start.log" 2>&1 || fail
-echo ready
-cat >/dev/null
-"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
-rm -rf "$dir"
 "#;
 
 impl Server {
@@ -50,7 +41,7 @@ impl Server {
             options.as_ref(),
             port.as_ref(),
         ];
-        let supervised = Supervised::start(WHAT, SUPERVISOR, &arguments)?;
+        let supervised = Supervised::start(WHAT, &supervisor(COPY), &arguments)?;
         self.pg_ctl(&["reload"])?;
         let url = format!("{before}@127.0.0.1:{own_port}/postgres");
         let folder = folder.path().to_owned();

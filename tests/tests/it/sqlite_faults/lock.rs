@@ -27,7 +27,7 @@ async fn check_lock(end: End) {
     }
     let begun = async || place.lines().iter().filter(|line| line.task == "concat").count() >= 12;
     until("all are held", begun).await;
-    let lock = WriteLock::take(&mut holder(), place.database()).unwrap();
+    let lock = WriteLock::take(holder(), place.database()).unwrap();
     // Results come while nobody can write them, somebody submits, and another worker starts.
     place.open_gate();
     let tasks = TaskTracker::new();
@@ -77,7 +77,7 @@ async fn a_write_lock_goes_with_the_process_that_held_it() {
 async fn who_submits_under_a_lock_that_stays_is_told_why_it_failed() {
     let place = Place::new();
     let client = place.client().await;
-    let lock = WriteLock::take(&mut holder(), place.database()).unwrap();
+    let lock = WriteLock::take(holder(), place.database()).unwrap();
     let order = Order::default();
     let error = client.execute_async(montage::NAME, order.to_context()).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
