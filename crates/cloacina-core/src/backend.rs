@@ -44,7 +44,7 @@ pub use event::{EventKind, EventRecord, NewEvent};
 pub use order::{ClaimRequest, ClaimScope, Claims, Control, ControlVerdict, Release};
 pub use query::{Counts, ExecutionQuery, Standing, Unowned};
 pub use record::{AttemptRecord, AttemptState, ExecutionRecord, ExecutionSnapshot, TaskRecord};
-pub use worker::{Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse, Survival};
+pub use worker::{Burial, Heartbeat, NewWorker, Outlook, ProofOfDeath, Pulse, Survival};
 
 /// A JSON document as text, as it is stored. Drivers carry it and never look inside.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,7 +99,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Repeating it for the same id renews the lease. Cases: `worker_*`.
     async fn register_worker(&self, worker: &NewWorker) -> Result<(), BackendError>;
 
-    /// Renews a worker's lease, also one that ran out but was not buried yet. Cases: `heartbeat_*`.
+    /// Renews a worker's lease, also one that ran out but was not buried yet, and tells what there is to look for.
+    ///
+    /// All that an executor with nothing to do asks of the store: it costs the same however full that is. Cases: `heartbeat_*`.
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError>;
 
     /// Gives back everything that a worker still owns, without suspicion, and removes it.
@@ -182,7 +184,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Waits until somebody else may have changed the store since the last call, looking no more often than `poll`.
     ///
     /// It may return for no reason; it need not notice what this very handle wrote. Cancel safe: a change that
-    /// happens while nobody waits ends the next call. Cases: `changed_*`.
+    /// happens while nobody waits ends the next call. What an owner commits to its executions need not be noticed each time, but that
+    /// somebody works is to be noticed every five seconds: others stand by then, should it die. Cases: `changed_*`.
     async fn changed(&self, poll: Duration);
 
     /// Finishes what is under way and closes the connections. Later calls answer [`BackendError::Closed`].

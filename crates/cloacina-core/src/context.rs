@@ -276,12 +276,37 @@ impl Context<Value> {
     /// Checks depth and size, and returns the text that is stored.
     pub(crate) fn to_json(&self, limit: usize) -> Result<String, ContextError> {
         check_depth(&self.values)?;
-        let text = serde_json::to_string(&self.values)
-            .map_err(|source| ContextError::Serialize { key: "*".to_owned(), source })?;
+        let text = serde_json::to_string(&self.values).map_err(unserializable)?;
         if text.len() > limit {
             return Err(ContextError::TooLarge { size: text.len(), limit });
         }
         Ok(text)
+    }
+
+    /// Checks depth and size without making the text.
+    pub(crate) fn check(&self, limit: usize) -> Result<(), ContextError> {
+        check_depth(&self.values)?;
+        let mut size = Size(0);
+        serde_json::to_writer(&mut size, &self.values).map_err(unserializable)?;
+        if size.0 > limit { Err(ContextError::TooLarge { size: size.0, limit }) } else { Ok(()) }
+    }
+}
+
+fn unserializable(source: serde_json::Error) -> ContextError {
+    ContextError::Serialize { key: "*".to_owned(), source }
+}
+
+/// Counts what is written.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -20,8 +20,8 @@ use crate::connections::Connections;
 use crate::control;
 use crate::liveness::{self, Suspect};
 use crate::open;
+use crate::pace::Pace;
 use crate::read;
-use crate::schema::SchemaName;
 use crate::wake::{self, Seat};
 
 /// The time between the two looks that prove a death: a living worker whose session was cut has told by then that its lock
@@ -38,10 +38,9 @@ const ANNOUNCE: Duration = Duration::from_secs(5);
 pub struct PostgresBackend {
     connections: Arc<Connections>,
     seat: Seat,
-    /// The name of the schema.
-    name: Arc<str>,
     /// When those who look after all schemas were last told of work that has an owner.
     announced: Mutex<Option<Instant>>,
+    pace: Arc<Pace>,
 }
 
 impl PostgresBackend {
@@ -60,19 +59,17 @@ impl PostgresBackend {
     /// The schema may have been created, and is then complete.
     pub async fn open(options: PostgresOptions) -> Result<Self, BackendError> {
         let tracker = tokio_util::task::TaskTracker::new();
-        let schema = options.schema.clone();
         // A task that nobody can drop: what it has begun it also closes.
         let opened = tracker.spawn(async move { open::open(options).await });
         let (connections, seat) = opened.await.map_err(|failure| {
             let reason = "opening the database did not end".to_owned();
             BackendError::Unavailable { reason, source: Some(Box::new(failure)) }
         })??;
-        Ok(Self::new(&schema, connections, seat))
+        Ok(Self::new(connections, seat))
     }
 
-    pub(crate) fn new(schema: &SchemaName, connections: Arc<Connections>, seat: Seat) -> Self {
-        let (name, announced) = (schema.as_str().into(), Mutex::default());
-        Self { connections, seat, name, announced }
+    pub(crate) fn new(connections: Arc<Connections>, seat: Seat) -> Self {
+        Self { connections, seat, announced: Mutex::default(), pace: Arc::default() }
     }
 
     /// Reports whether a batch is to be announced to those who look after all schemas: it begins to own something, and the
@@ -89,18 +86,38 @@ impl PostgresBackend {
         true
     }
 
+    /// Tells the others before long of what was committed, unless the next commit does.
+    fn tell_later(&self) {
+        let Some(due) = self.pace.owe() else { return };
+        let (connections, pace) = (Arc::clone(&self.connections), Arc::clone(&self.pace));
+        let sender = self.seat.sender().clone();
+        self.connections.beside(async move {
+            tokio::time::sleep_until(due).await;
+            if !pace.pays() {
+                return;
+            }
+            let told = connections.write("tell the others", move |connection, queries, _| {
+                Box::pin(async move { wake::tell(connection, queries, &sender).await })
+            });
+            if let Err(error) = told.await {
+                // They look for themselves now and then.
+                tracing::debug!(%error, "others could not be told");
+            }
+        });
+    }
+
     fn check_open(&self) -> Result<(), BackendError> {
         if self.connections.is_closed() { Err(BackendError::Closed) } else { Ok(()) }
     }
 
     async fn bury(&self, suspect: Suspect) -> Result<Option<Burial>, BackendError> {
-        let name = Arc::clone(&self.name);
+        let sender = self.seat.sender().clone();
         let buried =
             self.connections.write("bury a dead worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     let burial = liveness::bury(connection, queries, clock, suspect).await?;
                     if burial.is_some() {
-                        wake::tell(connection, queries, &name).await?;
+                        wake::tell(connection, queries, &sender).await?;
                     }
                     Ok(burial)
                 })
@@ -111,7 +128,9 @@ impl PostgresBackend {
 
 impl fmt::Debug for PostgresBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresBackend").field("schema", &self.name).finish_non_exhaustive()
+        f.debug_struct("PostgresBackend")
+            .field("schema", &self.seat.sender().schema())
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,12 +141,12 @@ impl Backend for PostgresBackend {
         // The lock before the row: a row without its lock would look like a death.
         let key = self.seat.hold(worker.id).await;
         self.connections.limit_by(worker.lease_ttl);
-        let (worker, name) = (worker.clone(), Arc::clone(&self.name));
+        let (worker, sender) = (worker.clone(), self.seat.sender().clone());
         let registered =
             self.connections.urgent("register a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::register(connection, queries, clock, &worker, key).await?;
-                    wake::tell(connection, queries, &name).await
+                    wake::tell(connection, queries, &sender).await
                 })
             });
         registered.await
@@ -149,12 +168,12 @@ impl Backend for PostgresBackend {
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {
         self.check_open()?;
-        let name = Arc::clone(&self.name);
+        let sender = self.seat.sender().clone();
         let retired =
             self.connections.urgent("retire a worker", move |connection, queries, clock| {
                 Box::pin(async move {
                     liveness::retire(connection, queries, clock, worker).await?;
-                    wake::tell(connection, queries, &name).await
+                    wake::tell(connection, queries, &sender).await
                 })
             });
         retired.await?;
@@ -236,20 +255,26 @@ impl Backend for PostgresBackend {
 
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
         self.check_open()?;
-        let (name, announce) = (Arc::clone(&self.name), self.is_to_be_announced(&batch));
+        let concerns_others = commit::concerns_others(&batch);
+        let tells = concerns_others && self.pace.takes_turn();
+        let (sender, announce) = (self.seat.sender().clone(), self.is_to_be_announced(&batch));
         let committed =
             self.connections.write("commit a batch", move |connection, queries, clock| {
                 Box::pin(async move {
                     let verdicts = commit::commit(connection, queries, clock, &batch).await?;
-                    if commit::concerns_others(&batch) {
-                        wake::tell(connection, queries, &name).await?;
+                    if tells {
+                        wake::tell(connection, queries, &sender).await?;
                     } else if announce {
-                        wake::announce(connection, queries, &name).await?;
+                        wake::announce(connection, queries, &sender).await?;
                     }
                     Ok(verdicts)
                 })
             });
-        committed.await
+        let committed = committed.await;
+        if concerns_others && (!tells || committed.is_err()) {
+            self.tell_later();
+        }
+        committed
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {
@@ -270,12 +295,12 @@ impl Backend for PostgresBackend {
         if releases.is_empty() {
             return Ok(());
         }
-        let (releases, name) = (releases.to_vec(), Arc::clone(&self.name));
+        let (releases, sender) = (releases.to_vec(), self.seat.sender().clone());
         let released =
             self.connections.write("release executions", move |connection, queries, clock| {
                 Box::pin(async move {
                     control::release(connection, queries, clock, &releases).await?;
-                    wake::tell(connection, queries, &name).await
+                    wake::tell(connection, queries, &sender).await
                 })
             });
         released.await
@@ -287,13 +312,13 @@ impl Backend for PostgresBackend {
         order: &Control,
     ) -> Result<ControlVerdict, BackendError> {
         self.check_open()?;
-        let (order, name) = (order.clone(), Arc::clone(&self.name));
+        let (order, sender) = (order.clone(), self.seat.sender().clone());
         let carried_out =
             self.connections.write("carry out an order", move |connection, queries, clock| {
                 Box::pin(async move {
                     let verdict =
                         control::control(connection, queries, clock, execution, &order).await?;
-                    wake::tell(connection, queries, &name).await?;
+                    wake::tell(connection, queries, &sender).await?;
                     Ok(verdict)
                 })
             });

@@ -15,8 +15,8 @@ use sqlx::postgres::PgConnection;
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::queries::Queries;
-use crate::writes::Writes;
-use crate::{json, read, rows};
+use crate::writes::{self, Writes};
+use crate::{read, rows};
 
 /// Where the executions of a batch stand, kept up to date as its items are decided.
 struct Standings {
@@ -96,22 +96,19 @@ async fn create(
     standings: &mut Standings,
     writes: &mut Writes<'_>,
 ) -> Result<Vec<SubmitVerdict>, BackendError> {
-    let what = "submit";
     if writes.submits.is_empty() {
         return Ok(verdicts);
     }
     // In order of their keys, so that no two transactions wait for each other.
     writes.submits.sort_unstable_by_key(|row| (row.4, row.0));
-    let query =
-        queries.executions_insert.query().bind(json::rows(&writes.submits)?).bind(clock.now());
-    let found = query.fetch_all(&mut *connection).await.during(what)?;
-    let created = found.iter().map(rows::execution_id).collect::<Result<HashSet<_>, _>>()?;
+    let created =
+        writes::insert_executions(&mut *connection, queries, clock, &writes.submits).await?;
     if created.len() == writes.submits.len() {
         return Ok(verdicts);
     }
-    let lost: HashSet<ExecutionId> =
-        writes.submits.iter().map(|row| row.0).filter(|id| !created.contains(id)).collect();
-    writes.copies.retain(|(id, _)| !lost.contains(id));
+    let sent = writes.submits.iter().map(|row| ExecutionId::from_uuid(row.0));
+    let lost: HashSet<ExecutionId> = sent.filter(|id| !created.contains(id)).collect();
+    writes.copies.retain(|(id, _)| !lost.contains(&ExecutionId::from_uuid(*id)));
     standings.by_key = carriers(&mut *connection, queries, batch).await?;
     standings.by_id.retain(|id, _| !lost.contains(id));
     standings.by_id.extend(read::lock(connection, queries, lost.iter().copied()).await?);
@@ -147,23 +144,23 @@ fn submit<'b>(
         Some(_) => (PipelineStatus::Running, 1),
         None => (PipelineStatus::Pending, 0),
     };
-    let standing = Standing { status, owner: new.owner, epoch: u64::from(epoch) };
+    let standing = Standing { status, owner: new.owner, epoch: u64::from(new.owner.is_some()) };
     standings.by_id.insert(new.id, standing);
     writes.submits.push((
-        new.id,
+        *new.id.as_uuid(),
         &new.workflow.name,
         &new.workflow.version,
         status.as_str(),
         new.idempotency_key.as_deref(),
-        new.retry_of,
-        new.owner,
+        new.retry_of.map(|old| *old.as_uuid()),
+        new.owner.map(|owner| *owner.as_uuid()),
         epoch,
         new.delay.map(|delay| clock.after(delay)),
         new.owner.map(|_| clock.now()),
         new.input.as_str(),
     ));
     if let Some(old) = new.retry_of {
-        writes.copies.push((new.id, old));
+        writes.copies.push((*new.id.as_uuid(), *old.as_uuid()));
     }
     SubmitVerdict::Created
 }

@@ -307,6 +307,11 @@ impl Connections {
         }
     }
 
+    /// Runs something beside, which `close` waits for.
+    pub(crate) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.tracker.spawn(task));
+    }
+
     /// Reports whether `close` was called.
     pub(crate) fn is_closed(&self) -> bool {
         self.tracker.is_closed()

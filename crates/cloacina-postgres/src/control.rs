@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnection;
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::queries::Queries;
+use crate::writes::{self, TaskRow};
 use crate::{json, read, rows};
 
 /// Carries out an order, within a transaction.
@@ -66,22 +67,21 @@ async fn record(
 }
 
 /// Writes the rows of tasks that a cancel keeps from ending otherwise.
-async fn cancel_tasks(
+async fn cancel_tasks<'t>(
     connection: &mut PgConnection,
     queries: &Queries,
     clock: Clock,
     execution: ExecutionId,
-    tasks: &[(TaskId, u32)],
+    tasks: &'t [(TaskId, u32)],
 ) -> Result<(), BackendError> {
-    let id = execution;
+    let (id, now) = (*execution.as_uuid(), clock.now());
     let state = TaskState::Cancelled.as_str();
-    let now = clock.now();
-    let tasks: Vec<_> = tasks
-        .iter()
-        .map(|(task, ordinal)| (id, task.as_str(), ordinal, state, 0, now, now))
-        .collect();
-    let query = queries.tasks_insert.query().bind(json::rows(&tasks)?);
-    query.execute(connection).await.during("cancel tasks").map(drop)
+    let cancelled = |(task, ordinal): &'t (TaskId, u32)| -> TaskRow<'t> {
+        let ordinal = i64::from(*ordinal);
+        (id, task.as_str(), ordinal, state, 0, now, now, None, None, None, None, None)
+    };
+    let rows: Vec<_> = tasks.iter().map(cancelled).collect();
+    writes::insert_tasks(connection, queries, "cancel tasks", &rows).await
 }
 
 /// Gives executions back, within a transaction.

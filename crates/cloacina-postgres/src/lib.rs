@@ -33,6 +33,7 @@ mod json;
 mod liveness;
 mod migrate;
 mod open;
+mod pace;
 #[cfg(test)]
 mod plans;
 mod pools;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
-    AttemptState, Burial, Heartbeat, NewWorker, ProofOfDeath, Pulse, Survival,
+    AttemptState, Burial, Heartbeat, NewWorker, Outlook, ProofOfDeath, Pulse, Survival,
 };
 use cloacina_core::{BackendError, ExecutionId, WorkerId};
 use sqlx::postgres::PgConnection;
@@ -68,7 +68,15 @@ pub(crate) async fn heartbeat(
     if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
         return Ok(Pulse::Buried);
     }
-    Ok(Pulse::Alive { peers: peers(connection, queries, beat.worker).await? })
+    let query = queries.executions_outlook.query().bind(worker).bind(clock.now());
+    let row = query.fetch_one(&mut *connection).await.during(what)?;
+    let outlook = Outlook {
+        own: rows::value(&row, "own")?,
+        of_others: rows::value(&row, "of_others")?,
+        unowned: rows::value(&row, "unowned")?,
+        expired: rows::value(&row, "expired")?,
+    };
+    Ok(Pulse::Alive { peers: peers(connection, queries, beat.worker).await?, outlook })
 }
 
 /// Counts the other workers.

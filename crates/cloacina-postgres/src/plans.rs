@@ -14,13 +14,14 @@ use crate::begin::{Scope, begin};
 use crate::{PostgresBackend, PostgresOptions};
 
 /// The statements that run all the time, with the number of their parameters.
-const HOT: [(&str, usize); 25] = [
+const HOT: [(&str, usize); 26] = [
     ("executions/standing", 1),
     ("executions/lock", 1),
+    ("executions/outlook", 2),
     ("executions/lock_owned", 1),
     ("executions/by_key", 1),
-    ("executions/insert", 2),
-    ("executions/update", 3),
+    ("executions/insert", 12),
+    ("executions/update", 5),
     ("executions/claimable", 3),
     ("executions/claimable_by_id", 3),
     ("executions/next_due", 2),
@@ -30,13 +31,13 @@ const HOT: [(&str, usize); 25] = [
     ("executions/release", 2),
     ("executions/release_all", 1),
     ("executions/recover", 1),
-    ("tasks/insert", 1),
-    ("tasks/copy", 1),
+    ("tasks/insert", 12),
+    ("tasks/copy", 2),
     ("tasks/load", 1),
-    ("attempts/start", 1),
-    ("attempts/fail", 1),
+    ("attempts/start", 7),
+    ("attempts/fail", 8),
     ("attempts/load", 1),
-    ("events/insert", 2),
+    ("events/insert", 6),
     ("events/acquit", 2),
     ("attempts/acquit", 2),
     ("executions/acquit", 2),

@@ -76,6 +76,7 @@ statements! {
     executions_lock_owned = "executions/lock_owned";
     executions_next_due = "executions/next_due";
     executions_next_due_by_id = "executions/next_due_by_id";
+    executions_outlook = "executions/outlook";
     executions_ownerless = "executions/ownerless";
     executions_prunable = "executions/prunable";
     executions_recover = "executions/recover";

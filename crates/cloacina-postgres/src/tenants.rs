@@ -152,7 +152,7 @@ impl Inner {
             connection.close_on_drop();
         }
         let (connections, seat) = site.enter(&schema, entered?, Ownership::Shared);
-        Ok(PostgresBackend::new(&schema, connections, seat))
+        Ok(PostgresBackend::new(connections, seat))
     }
 
     /// Does something past the tenants.

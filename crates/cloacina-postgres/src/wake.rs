@@ -67,9 +67,25 @@ enum Order {
     LetGo(u64, WorkerId),
 }
 
+/// In whose name a handle tells the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    /// The name of its schema.
+    schema: Arc<str>,
+    /// Its own news carry this, and are none to itself.
+    mark: Arc<str>,
+}
+
+impl Sender {
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+}
+
 /// What the session keeps for a handle.
 struct Place {
     channel: String,
+    mark: Arc<str>,
     changed: Arc<Notify>,
     connections: Arc<Connections>,
     keys: Arc<Keys>,
@@ -132,11 +148,18 @@ impl Session {
         let changed = Arc::new(Notify::new());
         let id = self.0.as_ref().map_or(0, |own| own.next_seat.fetch_add(1, Ordering::Relaxed));
         let channel = format!("{ALL}_{}", schema.as_str());
+        let sender =
+            Sender { schema: schema.as_str().into(), mark: WorkerId::new().to_string().into() };
         let keys = Arc::<Keys>::default();
-        let place =
-            Place { channel, changed: Arc::clone(&changed), connections, keys: Arc::clone(&keys) };
+        let place = Place {
+            channel,
+            mark: Arc::clone(&sender.mark),
+            changed: Arc::clone(&changed),
+            connections,
+            keys: Arc::clone(&keys),
+        };
         self.order(Order::Join(id, place));
-        Seat { session: Arc::clone(self), id, changed, keys, ownership }
+        Seat { session: Arc::clone(self), id, sender, changed, keys, ownership }
     }
 
     /// Listens to what is told of all schemas, from when this returns on; nothing where there is no session.
@@ -172,6 +195,7 @@ impl Session {
 pub(crate) struct Seat {
     session: Arc<Session>,
     id: u64,
+    sender: Sender,
     changed: Arc<Notify>,
     keys: Arc<Keys>,
     ownership: Ownership,
@@ -184,6 +208,10 @@ impl Drop for Seat {
 }
 
 impl Seat {
+    pub(crate) const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
     /// Takes a lock for a worker, unless it has one, and returns its key; none if the session cannot be had now.
     pub(crate) async fn hold(&self, worker: WorkerId) -> Option<i64> {
         self.session.0.as_ref()?;
@@ -229,9 +257,9 @@ impl Seat {
 pub(crate) async fn tell(
     connection: &mut PgConnection,
     queries: &Queries,
-    schema: &str,
+    sender: &Sender,
 ) -> Result<(), BackendError> {
-    let query = queries.sessions_tell.query().bind(schema);
+    let query = queries.sessions_tell.query().bind(&*sender.schema).bind(&*sender.mark);
     query.execute(connection).await.during("tell the others").map(drop)
 }
 
@@ -239,8 +267,8 @@ pub(crate) async fn tell(
 pub(crate) async fn announce(
     connection: &mut PgConnection,
     queries: &Queries,
-    schema: &str,
+    sender: &Sender,
 ) -> Result<(), BackendError> {
-    let query = queries.sessions_announce.query().bind(schema);
+    let query = queries.sessions_announce.query().bind(&*sender.schema);
     query.execute(connection).await.during("tell the others").map(drop)
 }

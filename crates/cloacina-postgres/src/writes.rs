@@ -1,39 +1,40 @@
-//! What a batch writes: rows by table, one statement each.
+//! What a batch writes: rows by table, one statement each, which takes each column as an array.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{Checkpoint, EventKind, Suspicion};
 use cloacina_core::{BackendError, ExecutionId, WorkerId};
 use sqlx::postgres::PgConnection;
+use uuid::Uuid;
 
 use crate::clock::{Clock, later};
 use crate::error::Context as _;
-use crate::queries::{Queries, Statement};
-use crate::{json, rows};
+use crate::queries::Queries;
+use crate::rows;
 
 pub(crate) type Time = DateTime<Utc>;
 /// An execution to be inserted.
 pub(crate) type SubmitRow<'b> = (
-    ExecutionId,
+    Uuid,
     &'b str,
     &'b str,
     &'static str,
     Option<&'b str>,
-    Option<ExecutionId>,
-    Option<WorkerId>,
-    u8,
+    Option<Uuid>,
+    Option<Uuid>,
+    i64,
     Option<Time>,
     Option<Time>,
     &'b str,
 );
-type TaskRow<'b> = (
-    ExecutionId,
+/// A task that has ended.
+pub(crate) type TaskRow<'b> = (
+    Uuid,
     &'b str,
-    u32,
+    i64,
     &'static str,
-    u32,
+    i64,
     Time,
     Time,
     Option<&'static str>,
@@ -42,19 +43,26 @@ type TaskRow<'b> = (
     Option<&'b str>,
     Option<&'b str>,
 );
-type StartRow<'b> = (ExecutionId, &'b str, u32, u64, &'static str, Time, Option<&'b str>);
-type FailureRow<'b> = (ExecutionId, &'b str, u32, u64, Time, Time, Time, &'b str);
+type StartRow<'b> = (Uuid, &'b str, i64, i64, &'static str, Time, Option<&'b str>);
+type FailureRow<'b> = (Uuid, &'b str, i64, i64, Time, Time, Time, &'b str);
 /// An event, and the key that lets it be written once.
-type EventRow<'b> = (ExecutionId, &'static str, Option<&'b str>, Cow<'b, str>, String);
-type UpdateRow<'b> = (ExecutionId, Option<&'static str>, Option<&'b str>, bool);
+type EventRow<'b> = (Uuid, &'static str, Option<&'b str>, String, String);
+type UpdateRow<'b> = (Uuid, Option<&'static str>, Option<&'b str>, bool);
 /// What names an attempt within an execution: a statement may write its row once only.
 type AttemptKey<'b> = (ExecutionId, &'b str, u32, u64);
+
+/// Binds columns of rows to a query, each as an array.
+macro_rules! bind_columns {
+    ($query:expr, $rows:expr, [$($column:tt)+]) => {
+        $query$(.bind($rows.iter().map(|row| row.$column.to_owned()).collect::<Vec<_>>()))+
+    };
+}
 
 /// What a batch writes.
 #[derive(Default)]
 pub(crate) struct Writes<'b> {
     pub(crate) submits: Vec<SubmitRow<'b>>,
-    pub(crate) copies: Vec<(ExecutionId, ExecutionId)>,
+    pub(crate) copies: Vec<(Uuid, Uuid)>,
     tasks: Vec<TaskRow<'b>>,
     starts: Vec<StartRow<'b>>,
     started: HashMap<AttemptKey<'b>, usize>,
@@ -74,22 +82,22 @@ impl<'b> Writes<'b> {
         if !self.fenced.insert((*execution, *worker, *theirs)) {
             return;
         }
-        let detail = format!("worker {worker} tried to commit under epoch {theirs}").into();
+        let detail = format!("worker {worker} tried to commit under epoch {theirs}");
         let key = format!("fenced {worker} {theirs} {epoch}");
-        self.events.push((*execution, EventKind::Fenced.as_str(), None, detail, key));
+        self.events.push((*execution.as_uuid(), EventKind::Fenced.as_str(), None, detail, key));
     }
 
     pub(crate) fn checkpoint(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
-        let id = checkpoint.execution;
-        let epoch = checkpoint.epoch;
+        let execution = checkpoint.execution;
+        let (id, epoch) = (*execution.as_uuid(), number(checkpoint.epoch));
         for end in &checkpoint.tasks {
             let (skip_kind, skip_task) = rows::skip_columns(end.skip.as_ref());
             self.tasks.push((
                 id,
                 end.task.as_str(),
-                end.ordinal,
+                i64::from(end.ordinal),
                 end.state.as_str(),
-                end.attempts,
+                i64::from(end.attempts),
                 clock.at(end.started),
                 clock.at(end.ended),
                 skip_kind,
@@ -102,7 +110,10 @@ impl<'b> Writes<'b> {
         for start in &checkpoint.starts {
             let task = start.task.as_str();
             let next = self.starts.len();
-            let place = *self.started.entry((id, task, start.attempt, epoch)).or_insert(next);
+            let place = *self
+                .started
+                .entry((execution, task, start.attempt, checkpoint.epoch))
+                .or_insert(next);
             if let Some(row) = self.starts.get_mut(place) {
                 row.6 = start.progress.as_deref().or(row.6);
                 continue;
@@ -111,7 +122,7 @@ impl<'b> Writes<'b> {
             self.starts.push((
                 id,
                 task,
-                start.attempt,
+                i64::from(start.attempt),
                 epoch,
                 company,
                 at,
@@ -119,14 +130,15 @@ impl<'b> Writes<'b> {
             ));
         }
         for failure in &checkpoint.failures {
-            if !self.failed.insert((id, failure.task.as_str(), failure.attempt, epoch)) {
+            let task = failure.task.as_str();
+            if !self.failed.insert((execution, task, failure.attempt, checkpoint.epoch)) {
                 continue;
             }
             let ended = clock.at(failure.ended);
             self.failures.push((
                 id,
-                failure.task.as_str(),
-                failure.attempt,
+                task,
+                i64::from(failure.attempt),
                 epoch,
                 clock.at(failure.started),
                 ended,
@@ -143,7 +155,7 @@ impl<'b> Writes<'b> {
         self.events.extend(events.iter().enumerate().map(|(place, event)| {
             let task = event.task.as_ref().map(|task| task.as_str());
             let key = format!("{epoch} {serial} {place}");
-            (*execution, event.kind.as_str(), task, event.detail.as_str().into(), key)
+            (*execution.as_uuid(), event.kind.as_str(), task, event.detail.clone(), key)
         }));
     }
 
@@ -156,7 +168,7 @@ impl<'b> Writes<'b> {
         let next = self.updates.len();
         let index = *self.updated.entry(checkpoint.execution).or_insert(next);
         if index == next {
-            self.updates.push((checkpoint.execution, None, None, false));
+            self.updates.push((*checkpoint.execution.as_uuid(), None, None, false));
         }
         let Some((_, status, error, cleared)) = self.updates.get_mut(index) else { return };
         *cleared |= clears;
@@ -173,39 +185,62 @@ impl<'b> Writes<'b> {
         queries: &Queries,
         clock: Clock,
     ) -> Result<(), BackendError> {
-        let at = Some(clock.now());
-        send(connection, "copy results", &queries.tasks_copy, &self.copies, None).await?;
-        send(connection, "write tasks", &queries.tasks_insert, &self.tasks, None).await?;
-        send(connection, "write attempts", &queries.attempts_start, &self.starts, None).await?;
-        send(connection, "write attempts", &queries.attempts_fail, &self.failures, None).await?;
-        send(connection, "write events", &queries.events_insert, &self.events, at).await?;
-        if self.updates.is_empty() {
-            return Ok(());
+        if !self.copies.is_empty() {
+            let query = bind_columns!(queries.tasks_copy.query(), self.copies, [0 1]);
+            query.execute(&mut *connection).await.during("copy results")?;
         }
-        let query = queries
-            .executions_update
-            .query()
-            .bind(json::rows(&self.updates)?)
-            .bind(clock.now())
-            .bind(json::ids(self.updates.iter().map(|row| row.0)));
-        query.execute(connection).await.during("end executions").map(drop)
+        if !self.tasks.is_empty() {
+            insert_tasks(connection, queries, "write tasks", &self.tasks).await?;
+        }
+        if !self.starts.is_empty() {
+            let query = queries.attempts_start.query();
+            let query = bind_columns!(query, self.starts, [0 1 2 3 4 5 6]);
+            query.execute(&mut *connection).await.during("write attempts")?;
+        }
+        if !self.failures.is_empty() {
+            let query = queries.attempts_fail.query();
+            let query = bind_columns!(query, self.failures, [0 1 2 3 4 5 6 7]);
+            query.execute(&mut *connection).await.during("write attempts")?;
+        }
+        if !self.events.is_empty() {
+            let query = queries.events_insert.query().bind(clock.now());
+            let query = bind_columns!(query, self.events, [0 1 2 3 4]);
+            query.execute(&mut *connection).await.during("write events")?;
+        }
+        if !self.updates.is_empty() {
+            let query = queries.executions_update.query().bind(clock.now());
+            let query = bind_columns!(query, self.updates, [0 1 2 3]);
+            query.execute(&mut *connection).await.during("end executions")?;
+        }
+        Ok(())
     }
 }
 
-/// Executes a statement over rows, unless there are none.
-async fn send<T: serde::Serialize>(
+/// Inserts the executions; those that were not there before come back.
+pub(crate) async fn insert_executions(
     connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    rows: &[SubmitRow<'_>],
+) -> Result<HashSet<ExecutionId>, BackendError> {
+    let query = queries.executions_insert.query().bind(clock.now());
+    let query = bind_columns!(query, rows, [0 1 2 3 4 5 6 7 8 9 10]);
+    let created = query.fetch_all(connection).await.during("submit")?;
+    created.iter().map(rows::execution_id).collect()
+}
+
+/// Writes the ends of tasks; a row that is there already stays.
+pub(crate) async fn insert_tasks(
+    connection: &mut PgConnection,
+    queries: &Queries,
     what: &str,
-    statement: &Statement,
-    rows: &[T],
-    at: Option<Time>,
+    rows: &[TaskRow<'_>],
 ) -> Result<(), BackendError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut query = statement.query().bind(json::rows(rows)?);
-    if let Some(at) = at {
-        query = query.bind(at);
-    }
+    let query = bind_columns!(queries.tasks_insert.query(), rows, [0 1 2 3 4 5 6 7 8 9 10 11]);
     query.execute(connection).await.during(what).map(drop)
+}
+
+/// A count as the database takes it.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -37,6 +37,7 @@ statements! {
     EXECUTIONS_LOAD = "executions/load";
     EXECUTIONS_NEXT_DUE = "executions/next_due";
     EXECUTIONS_NEXT_DUE_BY_ID = "executions/next_due_by_id";
+    EXECUTIONS_OUTLOOK = "executions/outlook";
     EXECUTIONS_OWNERLESS = "executions/ownerless";
     EXECUTIONS_PRUNABLE = "executions/prunable";
     EXECUTIONS_RECOVER = "executions/recover";

@@ -30,9 +30,30 @@ pub enum Pulse {
     Alive {
         /// How many other workers are registered, dead ones that nobody buried yet included.
         peers: u32,
+        /// What there is to look after.
+        outlook: Outlook,
     },
     /// The worker was declared dead: it owns nothing any more and must register again under a new id.
     Buried,
+}
+
+/// What there is to look after in a store. What is not there a worker need not look for: a store that says too much costs a
+/// look, one that says too little leaves something where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlook {
+    /// The worker owns unfinished executions.
+    pub own: bool,
+    /// Others do, be they alive, dead or not registered.
+    pub of_others: bool,
+    /// There are unfinished executions that nobody owns. Those that are paused or due later may count as well.
+    pub unowned: bool,
+    /// The lease of another worker has run out.
+    pub expired: bool,
+}
+
+impl Outlook {
+    /// All that there may be.
+    pub const UNKNOWN: Self = Self { own: true, of_others: true, unowned: true, expired: true };
 }
 
 /// How a worker's death was established.

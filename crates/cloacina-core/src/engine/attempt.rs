@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard, mpsc};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::driver::{AttemptEnd, Message, Order};
+use super::driver::{Address, AttemptEnd, Message, Order};
 use super::slots::Slot;
 use crate::backend::{
     AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
@@ -30,6 +30,9 @@ use crate::{
 
 /// Longer texts of errors are cut: they are stored with the attempt, the task, the event and the execution.
 const ERROR_MAX: usize = 64 * 1024;
+
+/// Keeps all others from running, or those that have to run alone.
+type Seclusion<'a> = (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<'a, ()>>);
 
 /// An attempt about to be made.
 pub(super) struct Attempt {
@@ -57,32 +60,30 @@ pub(super) struct Attempt {
     pub(super) held_back: Arc<AtomicBool>,
     /// What others may see of it.
     pub(super) signs: Arc<Signs>,
-    pub(super) mailbox: mpsc::UnboundedSender<Message>,
+    pub(super) mailbox: Address,
 }
 
 impl Attempt {
     /// Makes the attempt and reports to the driver.
     pub(super) async fn run(self) {
         let engine = Arc::clone(&self.engine);
-        let slot = tokio::select! {
-            biased;
-            () = self.halt.cancelled() => return self.report_not_started(),
-            // Without a lease it holds no slot that somebody else could use.
-            slot = async { engine.lease.held().await; engine.lane.acquire().await } => slot,
-        };
-        let (exclusive, _shared) = tokio::select! {
-            biased;
-            () = self.halt.cancelled() => return self.report_not_started(),
-            company = self.find_company() => company,
+        let Some(slot) = self.wait_for_slot().await else { return self.report_not_started() };
+        let Some((exclusive, _shared)) = self.wait_for_company().await else {
+            return self.report_not_started();
         };
         let company = match (&exclusive, self.on_record) {
             (None, Some(_)) => Some(Company::Shared),
             (_, on_record) => on_record,
         };
-        // A store that does not take the record must not keep everybody else from running.
-        let patience = self.engine.config.lease_ttl;
-        let recorded = tokio::time::timeout(patience, self.record_start(company));
-        if self.is_called_off() || recorded.await != Ok(true) || self.is_called_off() {
+        if let Some(company) = company {
+            // A store that does not take the record must not keep everybody else from running.
+            let patience = self.engine.config.lease_ttl;
+            let recorded = tokio::time::timeout(patience, self.record_start(company));
+            if self.is_called_off() || recorded.await != Ok(true) {
+                return self.report_not_started();
+            }
+        }
+        if self.is_called_off() {
             return self.report_not_started();
         }
         if !engine.lease.holds() {
@@ -113,9 +114,7 @@ impl Attempt {
     ///
     /// Not for ever: while it waits nothing else starts, and what runs may be a body that blocks its thread. Then it
     /// runs beside that.
-    async fn find_company(
-        &self,
-    ) -> (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<'_, ()>>) {
+    async fn find_company(&self) -> Seclusion<'_> {
         let quarantine = &self.engine.shared.quarantine;
         if self.on_record == Some(Company::Alone) {
             let alone = Arc::clone(quarantine).write_owned();
@@ -127,9 +126,41 @@ impl Attempt {
         (None, Some(quarantine.read().await))
     }
 
-    /// Commits that the attempt begins, if it has to be on record. Without that it must not begin.
-    async fn record_start(&self, company: Option<Company>) -> bool {
-        let Some(company) = company else { return true };
+    /// Waits for the lease and a slot; `None` if the start is called off before.
+    async fn wait_for_slot(&self) -> Option<Slot> {
+        let engine = &self.engine;
+        if self.halt.is_cancelled() {
+            return None;
+        }
+        // Without a lease it holds no slot that somebody else could use.
+        if engine.lease.holds()
+            && let Some(slot) = engine.lane.take()
+        {
+            return Some(slot);
+        }
+        tokio::select! {
+            biased;
+            () = self.halt.cancelled() => None,
+            slot = async { engine.lease.held().await; engine.lane.acquire().await } => Some(slot),
+        }
+    }
+
+    /// Waits until it may run beside the others, or alone; `None` if the start is called off before.
+    async fn wait_for_company(&self) -> Option<Seclusion<'_>> {
+        if self.on_record != Some(Company::Alone)
+            && let Ok(shared) = self.engine.shared.quarantine.try_read()
+        {
+            return Some((None, Some(shared)));
+        }
+        tokio::select! {
+            biased;
+            () = self.halt.cancelled() => None,
+            company = self.find_company() => Some(company),
+        }
+    }
+
+    /// Commits that the attempt begins. Without that it must not begin.
+    async fn record_start(&self, company: Company) -> bool {
         let start = AttemptStart {
             task: self.task().id().clone(),
             attempt: self.attempt,
@@ -238,7 +269,7 @@ impl Attempt {
             let output = output.map(JsonText::new);
             return Ok(AttemptResult::Success { changes, changes_json: None, output });
         }
-        context.to_json(limit).map_err(refuse)?;
+        context.check(limit).map_err(refuse)?;
         let changes = context.into_changes(&self.view);
         let changes_json = if changes.is_empty() {
             None

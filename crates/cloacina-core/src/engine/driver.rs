@@ -6,6 +6,7 @@
 
 mod attempts;
 mod commits;
+mod mailbox;
 mod orders;
 mod timers;
 
@@ -15,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{OwnedRwLockWriteGuard, mpsc, oneshot};
+use tokio::sync::{OwnedRwLockWriteGuard, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +29,14 @@ use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Releas
 use crate::state::{AttemptResult, Command, Event, ExecutionState};
 use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
+pub(super) use mailbox::Address;
+use mailbox::{Mailbox, mailbox};
 use timers::{Timer, Timers};
 
 /// What a driver is told.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Boxed: a channel keeps room for many messages, and most executions have few.
+    /// Boxed: it is larger than the others.
     AttemptEnded(Box<AttemptEnd>),
     NotStarted {
         ordinal: u32,
@@ -115,8 +118,8 @@ pub(super) struct Driver {
     suspects: super::restore::Suspects,
     /// The events tell of the suspicion.
     announced: bool,
-    mailbox: mpsc::UnboundedReceiver<Message>,
-    to_self: mpsc::UnboundedSender<Message>,
+    mailbox: Mailbox,
+    to_self: Address,
     commit: Option<oneshot::Receiver<Timed<CheckpointVerdict>>>,
     ongoing: BTreeMap<u32, Ongoing>,
     /// Counts attempts and checkpoints.
@@ -140,7 +143,7 @@ impl Driver {
     /// Takes up an execution that `worker` owns, and makes it known among those that are held.
     pub(super) fn new(engine: Arc<Engine>, worker: WorkerId, taken_up: TakenUp) -> Self {
         let TakenUp { state, snapshot, suspects } = taken_up;
-        let (to_self, mailbox) = mpsc::unbounded_channel();
+        let (to_self, mailbox) = mailbox();
         let id = snapshot.record.id;
         let held_back = Arc::new(AtomicBool::new(false));
         let held = Held::new(to_self.clone(), snapshot.record.epoch, Arc::clone(&held_back));
@@ -180,7 +183,6 @@ impl Driver {
         self.exclusive = None;
         // Whoever asks from now on is not kept waiting.
         self.mailbox.close();
-        while self.mailbox.try_recv().is_ok() {}
         if let End::Refused = end {
             // Not at once: whoever takes it up next will most likely be refused as well.
             let wait = self.engine.config.lease_ttl;
@@ -216,6 +218,10 @@ impl Driver {
     }
 
     async fn drive(&mut self) -> End {
+        // What comes after this check is told by an order.
+        if self.engine.is_killed() {
+            return End::Gone;
+        }
         if self.engine.stop.is_cancelled() {
             // Its submit or claim was under way when the stop came, and it may have missed the order.
             return End::Release;
@@ -235,7 +241,6 @@ impl Driver {
             return end;
         }
         loop {
-            let kill = self.engine.kill.clone();
             let step = tokio::select! {
                 biased;
                 verdict = async { self.commit.as_mut().expect("guarded").await },
@@ -243,9 +248,8 @@ impl Driver {
                     self.commit = None;
                     self.committed(verdict)
                 }
-                Some(message) = self.mailbox.recv() => self.hear(message),
+                message = self.mailbox.receive() => self.hear(message),
                 timer = self.timers.next(), if !self.timers.is_empty() => self.ring(timer),
-                () = kill.cancelled() => Some(End::Gone),
             };
             if let Some(end) = step {
                 return end;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
-use super::driver::{Message, Order};
+use super::driver::{Address, Message, Order};
 use crate::ExecutionId;
 use crate::backend::{AttemptRecord, Standing};
 use crate::{PipelineStatus, WorkerId};
@@ -14,18 +14,14 @@ use crate::{PipelineStatus, WorkerId};
 /// An execution that a driver drives.
 #[derive(Debug)]
 pub(super) struct Held {
-    mailbox: mpsc::UnboundedSender<Message>,
+    mailbox: Address,
     epoch: u64,
     /// Keeps bodies from starting from the moment of the order on, not only once the driver has heard of it.
     held_back: Arc<AtomicBool>,
 }
 
 impl Held {
-    pub(super) const fn new(
-        mailbox: mpsc::UnboundedSender<Message>,
-        epoch: u64,
-        held_back: Arc<AtomicBool>,
-    ) -> Self {
+    pub(super) const fn new(mailbox: Address, epoch: u64, held_back: Arc<AtomicBool>) -> Self {
         Self { mailbox, epoch, held_back }
     }
 
@@ -34,7 +30,7 @@ impl Held {
         if order == Order::Resume {
             self.held_back.store(false, Ordering::Release);
         }
-        let heard = self.mailbox.send(Message::Order(order)).is_ok();
+        let heard = self.mailbox.send(Message::Order(order));
         // After the order is on its way: a start that is called off must reach the driver later than the reason.
         if matches!(order, Order::Pause | Order::Ended(_) | Order::Lost) {
             self.held_back.store(true, Ordering::Release);
@@ -223,7 +219,7 @@ impl AllHeld {
     pub(super) async fn running_attempts(&self, id: ExecutionId) -> Vec<AttemptRecord> {
         let (asker, answer) = oneshot::channel();
         let question = Message::Describe(asker);
-        let asked = self.lock().get(&id).is_some_and(|held| held.mailbox.send(question).is_ok());
+        let asked = self.lock().get(&id).is_some_and(|held| held.mailbox.send(question));
         if asked { answer.await.unwrap_or_default() } else { Vec::new() }
     }
 

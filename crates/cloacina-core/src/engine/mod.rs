@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 
-use crate::backend::{Backend, BackendError, ExecutionSnapshot, NewWorker};
+use crate::backend::{Backend, BackendError, ExecutionSnapshot, NewWorker, Outlook};
 use crate::task::States;
 use crate::workflow::Workflows;
 use crate::{ExecutorConfig, TenantId, WorkerId};
@@ -50,6 +50,10 @@ pub(crate) use submit::Submission;
 pub use turns::{Turn, Turns, in_turn};
 pub(crate) use waiters::Answer;
 use waiters::Waiters;
+
+/// How long others count as being at work after they were seen: longer than a store may keep it to itself, see
+/// [`Backend::changed`].
+const STANDBY: Duration = Duration::from_secs(10);
 
 /// Whether an executor runs workflows or only submits them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +84,12 @@ pub(crate) struct Engine {
     metrics: metrics::Counters,
     /// How many other workers there are.
     peers: std::sync::atomic::AtomicU32,
+    /// What the last heartbeat found.
+    outlook: Mutex<Outlook>,
+    /// When others were last seen at work, or may have been.
+    others_worked: Mutex<Instant>,
+    /// A heartbeat was answered, or was not.
+    beaten: Notify,
     /// There may be executions that nobody owns.
     unowned: AtomicBool,
     claim_wake: Notify,
@@ -161,6 +171,9 @@ impl Engine {
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),
             peers: std::sync::atomic::AtomicU32::new(0),
+            outlook: Mutex::new(Outlook::UNKNOWN),
+            others_worked: Mutex::new(Instant::now()),
+            beaten: Notify::new(),
             unowned: AtomicBool::new(true),
             claim_wake: Notify::new(),
             claiming: AtomicBool::new(false),
@@ -252,6 +265,28 @@ impl Engine {
         self.config.lease_ttl / 3
     }
 
+    /// What the last heartbeat found; all there may be if it was not answered.
+    fn outlook(&self) -> Outlook {
+        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_outlook(&self, outlook: Outlook) {
+        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
+        if outlook.of_others {
+            self.note_others_work();
+        }
+    }
+
+    fn note_others_work(&self) {
+        *self.others_worked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Reports whether others are at work, who may die, as far as is known.
+    fn stands_by(&self) -> bool {
+        let worked = *self.others_worked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_peers() && worked.elapsed() < STANDBY.max(self.beat() * 2)
+    }
+
     fn room(&self) -> usize {
         let most = self.config.max_held_executions;
         let most = if self.has_peers() { most.min(self.config.max_concurrent_tasks) } else { most };
@@ -302,7 +337,7 @@ impl Engine {
                 tracing::info!(executions, tasks, "the shutdown waits for running tasks");
             }
         }
-        self.kill.cancel();
+        self.stop_all();
         self.tracker.close();
         let _ = tokio::time::timeout(self.config.cancel_grace * 2, self.tracker.wait()).await;
         self.acquit().await;
@@ -318,11 +353,6 @@ impl Engine {
         }
     }
 
-    /// Waits until everything is stopped.
-    pub(crate) async fn killed(&self) {
-        self.kill.cancelled().await;
-    }
-
     /// Reports whether everything is stopped.
     pub(crate) fn is_killed(&self) -> bool {
         self.kill.is_cancelled()
@@ -330,7 +360,14 @@ impl Engine {
 
     /// Stops everything at once, as a crash would: somebody else recovers what was under way.
     pub(crate) fn abandon(&self) {
+        self.stop_all();
+    }
+
+    /// Stops whatever runs here. Drivers and those who wait are many and do not watch the token: they are told.
+    fn stop_all(&self) {
         self.kill.cancel();
+        self.held.order_all(Order::Lost);
+        self.waiters.close();
     }
 
     /// Takes up executions that this worker has claimed.

@@ -110,6 +110,18 @@ impl Slots {
 }
 
 impl Inner {
+    /// Takes a slot for a lane that may have one at once; false if it has to wait.
+    fn take(&mut self, id: u64) -> bool {
+        let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        // While some are free nobody waits who may have one: nobody is overtaken.
+        let at_once = self.free > 0 && lane.running < lane.limit;
+        if at_once {
+            self.free -= 1;
+            lane.running += 1;
+        }
+        at_once
+    }
+
     /// Gives a lane its place among the turns, if it waits and has none.
     fn queue_up(&mut self, id: u64) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
@@ -144,17 +156,24 @@ impl LaneState {
 }
 
 impl Lane {
+    /// Takes a slot that is free.
+    pub(crate) fn take(&self) -> Option<Slot> {
+        let taken = self.slots.lock().take(self.id);
+        taken.then(|| Slot { slots: Some(Arc::clone(&self.slots)), lane: self.id })
+    }
+
     /// Waits for a slot. Cancel safe: who stops waiting gets none.
     pub(crate) async fn acquire(&self) -> Slot {
-        let (waiter, slot) = oneshot::channel();
-        {
+        let slot = {
             let mut inner = self.slots.lock();
+            let (waiter, slot) = oneshot::channel();
             if let Some(lane) = inner.lanes.get_mut(&self.id) {
                 lane.queue.push_back(waiter);
             }
             inner.queue_up(self.id);
             self.slots.distribute(&mut inner);
-        }
+            slot
+        };
         match slot.await {
             Ok(slot) => slot,
             // The lane goes with its last user, and so would this call.

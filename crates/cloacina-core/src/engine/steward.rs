@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Engine;
 use super::driver::Order;
 use crate::backend::{
-    ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse, Release,
+    ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, Outlook, ProofOfDeath, Pulse, Release,
 };
 use crate::{BackendError, ExecutionId, WorkerId};
 
@@ -36,37 +36,42 @@ pub(super) async fn keep_alive(engine: Arc<Engine>) {
             () = engine.kill.cancelled() => return,
             () = tokio::time::sleep(engine.beat()) => engine.beat_once().await,
         }
+        engine.beaten.notify_one();
     }
 }
 
-/// Sweeps for dead workers, for executions of other versions, and for what this worker owns without knowing.
+/// Sweeps after each heartbeat for what that found: dead workers, executions of other versions, and what this worker owns
+/// without knowing. Where there is nothing, the heartbeat is all that the store is asked.
 pub(super) async fn sweep(engine: Arc<Engine>) {
     let (mut strangers, mut unknown) = (Strangers::default(), BTreeSet::new());
-    engine.bury().await;
+    let mut outlook = Outlook::UNKNOWN;
     loop {
-        for _ in 0..STRANGERS_PAGES {
-            if engine.claim_strangers(&mut strangers).await == Page::Last {
-                break;
-            }
+        // With or without peers: a submit may have been committed after its worker was buried.
+        if outlook.of_others || outlook.expired {
+            engine.bury().await;
         }
-        engine.give_back_unknown(&mut unknown).await;
-        // A dead peer can be told from a living one at small cost, so peers are looked after more often than the lease.
-        let next = Instant::now() + engine.beat();
-        while Instant::now() < next {
-            let look = Instant::now() + engine.config.poll_interval;
-            let until = if engine.has_peers() { next.min(look) } else { next };
+        if outlook.unowned {
+            engine.note_unowned();
+            engine.claim_all_strangers(&mut strangers).await;
+        }
+        if outlook.own {
+            engine.give_back_unknown(&mut unknown).await;
+        }
+        loop {
+            // A dead peer can be told from a living one at small cost, so peers at work are looked after more often than the
+            // lease.
+            let look = engine.stands_by().then_some(engine.config.poll_interval);
             tokio::select! {
                 biased;
                 () = engine.kill.cancelled() => return,
-                () = tokio::time::sleep_until(until) => {}
+                () = engine.beaten.notified() => break,
+                () = tokio::time::sleep(look.unwrap_or(engine.beat())) => {}
             }
-            if engine.has_peers() {
+            if engine.stands_by() {
                 engine.bury().await;
             }
         }
-        // With or without peers: a submit may have been committed after its worker was buried.
-        engine.bury().await;
-        engine.note_unowned();
+        outlook = engine.outlook();
     }
 }
 
@@ -138,6 +143,7 @@ pub(super) async fn watch(engine: Arc<Engine>) {
             }
         }
         if engine.role == super::Role::Worker {
+            engine.note_others_work();
             engine.bury().await;
             engine.note_unowned();
         }
@@ -161,7 +167,8 @@ impl Engine {
         let calm = pulse.is_ok() && began.elapsed() < self.beat() / 2;
         *self.calm.lock().unwrap_or_else(PoisonError::into_inner) = calm.then(Instant::now);
         match pulse {
-            Ok(Pulse::Alive { peers }) => {
+            Ok(Pulse::Alive { peers, outlook }) => {
+                self.note_outlook(outlook);
                 self.lease.renew(began, self.config.lease_ttl);
                 self.partings.vouch(given);
                 self.note_peers(peers);
@@ -172,8 +179,12 @@ impl Engine {
                 self.register_anew().await;
                 // Under the new id nothing more is noted as given by the old one.
                 self.partings.doubt();
+                self.note_outlook(Outlook::UNKNOWN);
             }
-            Err(error) => tracing::warn!(%error, "a heartbeat failed"),
+            Err(error) => {
+                tracing::warn!(%error, "a heartbeat failed");
+                self.note_outlook(Outlook::UNKNOWN);
+            }
         }
     }
 
@@ -295,6 +306,15 @@ impl Engine {
             Ok((taken, claims.next_due))
         });
         claimed.await.unwrap_or(Err(BackendError::Closed))
+    }
+
+    /// Looks through executions of other versions, not all at once if there are many.
+    async fn claim_all_strangers(self: &Arc<Self>, strangers: &mut Strangers) {
+        for _ in 0..STRANGERS_PAGES {
+            if self.claim_strangers(strangers).await == Page::Last {
+                break;
+            }
+        }
     }
 
     /// Claims executions of another version of a known workflow, if what they completed still fits.

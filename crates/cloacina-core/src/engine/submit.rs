@@ -144,11 +144,11 @@ impl Engine {
         snapshot.record.started_at = Some(at);
         match restore::take_up(&workflow, snapshot, &self.config) {
             Ok(taken_up) => {
-                let driver = Driver::new(Arc::clone(&self), worker, taken_up);
+                let run = Driver::new(Arc::clone(&self), worker, taken_up).run();
                 drop((place, expected));
                 // The caller may have gone; the execution runs all the same.
                 let _ = acknowledge.send(Ok(verdict));
-                driver.run().await;
+                run.await;
             }
             Err(error) => drop(acknowledge.send(Err(Arc::new(error)))),
         }

@@ -11,27 +11,39 @@ use crate::{BackendError, ExecutionId, PipelineResult};
 pub(crate) type Answer = Result<PipelineResult, Arc<BackendError>>;
 
 /// All waiters, by execution.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiters {
-    by_id: Mutex<BTreeMap<ExecutionId, Vec<oneshot::Sender<Answer>>>>,
+    by_id: Mutex<ById>,
+}
+
+/// `None` once nobody will be told anything any more.
+type ById = Option<BTreeMap<ExecutionId, Vec<oneshot::Sender<Answer>>>>;
+
+impl Default for Waiters {
+    fn default() -> Self {
+        Self { by_id: Mutex::new(Some(BTreeMap::new())) }
+    }
 }
 
 impl Waiters {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Vec<oneshot::Sender<Answer>>>> {
+    fn lock(&self) -> MutexGuard<'_, ById> {
         // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a waiter.
+    /// Adds a waiter. It is let go at once if nobody will be told anything any more.
     pub(super) fn add(&self, id: ExecutionId) -> oneshot::Receiver<Answer> {
         let (answer, receiver) = oneshot::channel();
-        self.lock().entry(id).or_default().push(answer);
+        if let Some(waiters) = &mut *self.lock() {
+            waiters.entry(id).or_default().push(answer);
+        }
         receiver
     }
 
     /// Reports whether somebody waits for an execution.
     pub(super) fn has(&self, id: ExecutionId) -> bool {
         let mut waiters = self.lock();
+        let Some(waiters) = &mut *waiters else { return false };
         let Some(senders) = waiters.get_mut(&id) else { return false };
         senders.retain(|sender| !sender.is_closed());
         let some = !senders.is_empty();
@@ -44,6 +56,7 @@ impl Waiters {
     /// Lists the executions that somebody waits for.
     pub(super) fn ids(&self) -> Vec<ExecutionId> {
         let mut waiters = self.lock();
+        let Some(waiters) = &mut *waiters else { return Vec::new() };
         waiters.retain(|_, senders| {
             senders.retain(|sender| !sender.is_closed());
             !senders.is_empty()
@@ -53,7 +66,8 @@ impl Waiters {
 
     /// Tells everybody who waits for an execution.
     pub(super) fn tell(&self, id: ExecutionId, answer: Answer) {
-        let Some(mut senders) = self.lock().remove(&id) else { return };
+        let senders = self.lock().as_mut().and_then(|waiters| waiters.remove(&id));
+        let Some(mut senders) = senders else { return };
         let last = senders.pop();
         for sender in senders {
             // Whoever stopped waiting does not need it.
@@ -62,5 +76,11 @@ impl Waiters {
         if let Some(sender) = last {
             let _ = sender.send(answer);
         }
+    }
+
+    /// Lets everybody go, now and later.
+    pub(super) fn close(&self) {
+        let waiters = self.lock().take();
+        drop(waiters);
     }
 }

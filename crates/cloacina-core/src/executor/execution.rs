@@ -54,11 +54,7 @@ impl PipelineExecution {
             }
         }
         let Some(receiver) = ended.as_mut() else { return Err(ExecutorError::ShuttingDown) };
-        let answer = tokio::select! {
-            biased;
-            answer = receiver => answer,
-            () = engine.killed() => return Err(ExecutorError::ShuttingDown),
-        };
+        let answer = receiver.await;
         // The answer is given once; whoever asks again reads the store.
         *ended = None;
         match answer {

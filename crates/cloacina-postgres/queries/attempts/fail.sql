@@ -3,17 +3,12 @@ INSERT INTO {schema}.attempts AS a (
     execution_id, task, attempt, epoch, state, company, started_at, ended_at, retry_at, error
 )
 SELECT
-    (j.value ->> 0)::uuid,
-    j.value ->> 1,
-    (j.value ->> 2)::bigint,
-    (j.value ->> 3)::bigint,
-    'failed',
-    'shared',
-    (j.value ->> 4)::timestamptz,
-    (j.value ->> 5)::timestamptz,
-    (j.value ->> 6)::timestamptz,
-    j.value ->> 7
-FROM json_array_elements($1::json) AS j (value)
+    r.id, r.task, r.attempt, r.epoch, 'failed', 'shared', r.started_at, r.ended_at, r.retry_at,
+    r.error
+FROM unnest(
+    $1::uuid [], $2::text [], $3::bigint [], $4::bigint [], $5::timestamptz [],
+    $6::timestamptz [], $7::timestamptz [], $8::text []
+) AS r (id, task, attempt, epoch, started_at, ended_at, retry_at, error)
 ON CONFLICT (execution_id, task, attempt, epoch) DO UPDATE
 SET
     state = excluded.state,

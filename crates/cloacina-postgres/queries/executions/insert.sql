@@ -4,18 +4,13 @@ INSERT INTO {schema}.executions (
     started_at, input
 )
 SELECT
-    (j.value ->> 0)::uuid,
-    j.value ->> 1,
-    j.value ->> 2,
-    j.value ->> 3,
-    j.value ->> 4,
-    (j.value ->> 5)::uuid,
-    (j.value ->> 6)::uuid,
-    (j.value ->> 7)::bigint,
-    $2,
-    (j.value ->> 8)::timestamptz,
-    (j.value ->> 9)::timestamptz,
-    j.value ->> 10
-FROM json_array_elements($1::json) AS j (value)
+    r.id, r.workflow, r.version, r.status, r.idempotency_key, r.retry_of, r.owner, r.epoch, $1,
+    r.due_at, r.started_at, r.input
+FROM unnest(
+    $2::uuid [], $3::text [], $4::text [], $5::text [], $6::text [], $7::uuid [], $8::uuid [],
+    $9::bigint [], $10::timestamptz [], $11::timestamptz [], $12::text []
+) AS r (
+    id, workflow, version, status, idempotency_key, retry_of, owner, epoch, due_at, started_at, input
+)
 ON CONFLICT DO NOTHING
 RETURNING id

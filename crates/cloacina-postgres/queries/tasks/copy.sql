@@ -3,11 +3,11 @@ INSERT INTO {schema}.tasks (
     error, changes, output
 )
 SELECT
-    (j.value ->> 0)::uuid, t.task, t.ordinal, t.state, t.attempts, t.started_at, t.ended_at,
-    t.skip_kind, t.skip_task, t.error, t.changes, t.output
-FROM json_array_elements($1::json) AS j (value)
+    r.id, t.task, t.ordinal, t.state, t.attempts, t.started_at, t.ended_at, t.skip_kind,
+    t.skip_task, t.error, t.changes, t.output
+FROM unnest($1::uuid [], $2::uuid []) AS r (id, retry_of)
 CROSS JOIN LATERAL (
     SELECT * FROM {schema}.tasks AS o
-    WHERE o.execution_id = (j.value ->> 1)::uuid AND o.state = 'completed'
+    WHERE o.execution_id = r.retry_of AND o.state = 'completed'
 ) AS t
 ON CONFLICT (execution_id, task) DO NOTHING

@@ -157,8 +157,11 @@ impl Keeper {
             }
             return;
         }
-        let places = self.places.values().filter(|place| place.channel == news.channel());
-        places.for_each(|place| place.changed.notify_one());
+        let others = self
+            .places
+            .values()
+            .filter(|place| place.channel == news.channel() && &*place.mark != news.payload());
+        others.for_each(|place| place.changed.notify_one());
     }
 
     async fn obey(&mut self, listener: &mut PgListener, order: Order) -> Result<(), BackendError> {

@@ -10,6 +10,8 @@ macro_rules! for_each_case {
             worker_registering_again_renews_its_lease,
             heartbeat_of_an_unknown_worker_says_buried,
             heartbeat_counts_the_other_workers,
+            heartbeat_tells_what_there_is_to_look_after,
+            heartbeat_tells_of_owners_that_are_not_registered,
             heartbeat_renews_a_lease_that_ran_out,
             heartbeat_of_a_buried_worker_says_buried,
             define_keeps_the_structure_of_each_version,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
-    AttemptRecord, AttemptStart, AttemptState, Burial, EventKind, Heartbeat, NewWorker,
+    AttemptRecord, AttemptStart, AttemptState, Burial, EventKind, Heartbeat, NewWorker, Outlook,
     ProofOfDeath, Pulse, Release, Survival,
 };
 use cloacina_core::{ExecutionId, WorkerId};
@@ -19,7 +19,20 @@ impl State {
         let now = self.now();
         let Some(worker) = self.workers.get_mut(&beat.worker) else { return Pulse::Buried };
         worker.expires_at = later(now, beat.lease_ttl);
-        Pulse::Alive { peers: self.peers(beat.worker) }
+        Pulse::Alive { peers: self.peers(beat.worker), outlook: self.outlook(beat.worker) }
+    }
+
+    fn outlook(&self, worker: WorkerId) -> Outlook {
+        let mut owners = self.index.owned.iter().filter(|(_, owned)| !owned.is_empty());
+        Outlook {
+            own: self.index.owned.get(&worker).is_some_and(|owned| !owned.is_empty()),
+            of_others: owners.any(|(owner, _)| *owner != worker),
+            unowned: !self.index.unowned.is_empty(),
+            expired: self
+                .workers
+                .iter()
+                .any(|(id, other)| *id != worker && other.expires_at <= self.now()),
+        }
     }
 
     /// How many other workers are registered.

@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::pin::Pin;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,9 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// Waits for the earliest of them. Kept from one wait to the next: most are given up long before it is time, and to
+    /// set up one each time costs more than all the rest.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timers {
@@ -43,10 +47,14 @@ impl Timers {
 
     /// Waits for the next timer and takes it out. Cancel safe. Never returns if there is none.
     pub(super) async fn next(&mut self) -> Timer {
-        let Some(Reverse((at, _))) = self.heap.peek() else {
+        let Some(&Reverse((at, _))) = self.heap.peek() else {
             return std::future::pending().await;
         };
-        tokio::time::sleep_until(*at).await;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if alarm.deadline() != at {
+            alarm.as_mut().reset(at);
+        }
+        alarm.await;
         match self.heap.pop() {
             Some(Reverse((_, timer))) => timer,
             None => std::future::pending().await,

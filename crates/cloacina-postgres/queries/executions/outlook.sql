@@ -1,0 +1,21 @@
+-- What there is to look after: a few looks at the beginning of an index, however many rows there are.
+SELECT
+    EXISTS (
+        SELECT 1 FROM {schema}.executions AS e
+        WHERE e.owner = $1 AND e.finished_at IS NULL
+    ) AS own,
+    EXISTS (
+        SELECT 1 FROM {schema}.executions AS e
+        WHERE e.owner < $1 AND e.finished_at IS NULL
+    )
+    OR EXISTS (
+        SELECT 1 FROM {schema}.executions AS e
+        WHERE e.owner > $1 AND e.finished_at IS NULL
+    ) AS of_others,
+    EXISTS (
+        SELECT 1 FROM {schema}.executions AS e
+        WHERE e.owner IS NULL AND e.status IN ('pending', 'running')
+    ) AS unowned,
+    EXISTS (
+        SELECT 1 FROM {schema}.workers AS w WHERE w.id <> $1 AND w.expires_at <= $2
+    ) AS expired
