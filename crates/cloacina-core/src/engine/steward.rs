@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::Engine;
 use super::driver::Order;
 use crate::backend::{
-    ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse, Release,
+    Adoption, ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse, Release,
 };
-use crate::{BackendError, ExecutionId, WorkerId};
+use crate::{BackendError, ExecutionId, WorkerId, Workflow};
 
 /// More executions than this are not claimed in one transaction: it would hold the others up.
 const CLAIM_MAX: usize = 512;
@@ -77,6 +77,13 @@ struct Strangers {
     refused: HashSet<ExecutionId>,
     /// Where the next page begins.
     page: Option<ExecutionId>,
+}
+
+/// Whether an execution can go on under the version that is known here.
+enum Fit {
+    Fits(Adoption),
+    /// Why it cannot.
+    Misfit(String),
 }
 
 /// Claims executions whenever there is room and there may be some.
@@ -325,7 +332,7 @@ impl Engine {
     async fn fitting_strangers(
         &self,
         strangers: &mut Strangers,
-    ) -> Result<Vec<(ExecutionId, Arc<str>)>, BackendError> {
+    ) -> Result<Vec<Adoption>, BackendError> {
         let mut query =
             ExecutionQuery::new().unowned().excluding(self.workflows.keys()).limit(STRANGERS_PAGE);
         query.before = strangers.page;
@@ -338,18 +345,39 @@ impl Engine {
             if strangers.refused.contains(&record.id) {
                 continue;
             }
-            let Some(snapshot) = self.backend.load(record.id).await? else { continue };
-            match self.misfit(workflow, &snapshot).await? {
-                None => fitting.push((record.id, Arc::clone(&workflow.key().version))),
-                Some(reason) => {
+            match self.fit(workflow, record.id).await {
+                Ok(Some(Fit::Fits(adoption))) => fitting.push(adoption),
+                Ok(Some(Fit::Misfit(reason))) => {
                     let workflow = workflow.name();
                     tracing::warn!(execution_id = %record.id, workflow, reason,
                         "an execution waits for a worker that knows its version");
                     strangers.refused.insert(record.id);
                 }
+                Ok(None) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // It may be repaired, and is looked at again; the others do not wait for that.
+                Err(error) => tracing::error!(execution_id = %record.id, %error,
+                    "an execution of another version cannot be read"),
             }
         }
         Ok(fitting)
+    }
+
+    /// Looks whether an execution can go on under a workflow; nothing if it is gone.
+    async fn fit(
+        &self,
+        workflow: &Workflow,
+        execution: ExecutionId,
+    ) -> Result<Option<Fit>, BackendError> {
+        let Some(snapshot) = self.backend.load(execution).await? else { return Ok(None) };
+        let fit = match self.misfit(workflow, &snapshot).await? {
+            Some(reason) => Fit::Misfit(reason),
+            None => {
+                let version = Arc::clone(&workflow.key().version);
+                Fit::Fits(Adoption { execution, epoch: snapshot.record.epoch, version })
+            }
+        };
+        Ok(Some(fit))
     }
 
     /// Compares what is held, and what is waited for, with where it stands in the store.
