@@ -17,6 +17,9 @@ use super::verdict::Case;
 /// By then a body has heard that its execution has ended, or a worker that it was declared dead: two beats, and some more.
 const SOON: Duration = LEASE;
 
+/// By then a timer has rung, and what it says is committed, where nothing goes wrong with calls.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
 impl Case<'_> {
     /// It ended in its time, with a reason if it failed, and then nothing of it ran any more.
     pub(super) fn check_end(&self, in_time: bool) {
@@ -33,7 +36,7 @@ impl Case<'_> {
             self.expect(!early, Promise::Semantics, || format!("it timed out after {took:?}"));
         }
         let Some(ended) = self.seen.ended.filter(|_| scenario.is_quiet()) else { return };
-        let late = scenario.limit.is_some_and(|limit| took > limit + SOON);
+        let late = scenario.limit.is_some_and(|limit| took > limit + AT_ONCE);
         let cancelled = self.status() == PipelineStatus::Cancelled;
         self.expect(!late || !in_time || cancelled, Promise::Semantics, || {
             format!("it took {took:?}, its limit is {:?}", scenario.limit)

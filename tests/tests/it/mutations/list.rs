@@ -10,7 +10,7 @@ pub(super) struct Mutation {
     pub(super) breaks: &'static [&'static str],
 }
 
-pub(super) const MUTATIONS: [Mutation; 34] = [
+pub(super) const MUTATIONS: [Mutation; 33] = [
     Mutation {
         name: "a dependent starts before its dependency is committed",
         file: "cloacina-core/src/state/mod.rs",
@@ -234,9 +234,9 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
     },
     Mutation {
         name: "what was submitted after the burial is not given back",
-        file: "cloacina-core/src/engine/driver.rs",
-        place: "            End::Gone => self.release(None).await,",
-        bug: "            End::Gone if ON => {}\n            End::Gone => self.release(None).await,",
+        file: "cloacina-core/src/engine/submit.rs",
+        place: "            let _ = self.committer.release(release).await;",
+        bug: "            if !ON { let _ = self.committer.release(release).await; }",
         breaks: &["Poison"],
     },
     Mutation {
@@ -259,12 +259,5 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
         place: ".map(|id| self.completed_tasks(id))",
         bug: ".filter(|_| !ON).map(|id| self.completed_tasks(id))",
         breaks: &["ExactlyOnce"],
-    },
-    Mutation {
-        name: "a body is not stopped at its timeout",
-        file: "cloacina-core/src/engine/attempt.rs",
-        place: "            () = tokio::time::sleep(self.timeout) => {",
-        bug: "            () = tokio::time::sleep(self.timeout), if !ON => {",
-        breaks: &["Semantics"],
     },
 ];
