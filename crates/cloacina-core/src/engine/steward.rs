@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Engine;
+use super::control::Fit;
 use super::driver::Order;
 use crate::backend::{
     Adoption, ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, ProofOfDeath, Pulse, Release,
 };
-use crate::{BackendError, ExecutionId, WorkerId, Workflow};
+use crate::{BackendError, ExecutionId, WorkerId};
 
 /// More executions than this are not claimed in one transaction: it would hold the others up.
 const CLAIM_MAX: usize = 512;
@@ -77,13 +78,6 @@ struct Strangers {
     refused: HashSet<ExecutionId>,
     /// Where the next page begins.
     page: Option<ExecutionId>,
-}
-
-/// Whether an execution can go on under the version that is known here.
-enum Fit {
-    Fits(Adoption),
-    /// Why it cannot.
-    Misfit(String),
 }
 
 /// Claims executions whenever there is room and there may be some.
@@ -361,23 +355,6 @@ impl Engine {
             }
         }
         Ok(fitting)
-    }
-
-    /// Looks whether an execution can go on under a workflow; nothing if it is gone.
-    async fn fit(
-        &self,
-        workflow: &Workflow,
-        execution: ExecutionId,
-    ) -> Result<Option<Fit>, BackendError> {
-        let Some(snapshot) = self.backend.load(execution).await? else { return Ok(None) };
-        let fit = match self.misfit(workflow, &snapshot).await? {
-            Some(reason) => Fit::Misfit(reason),
-            None => {
-                let version = Arc::clone(&workflow.key().version);
-                Fit::Fits(Adoption { execution, epoch: snapshot.record.epoch, version })
-            }
-        };
-        Ok(Some(fit))
     }
 
     /// Compares what is held, and what is waited for, with where it stands in the store.
