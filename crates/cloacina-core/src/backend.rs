@@ -41,7 +41,7 @@ pub use commit::{
 pub use connect::{Connect, ConnectOptions, ConnectSchema};
 pub use error::{BackendError, BoxError};
 pub use event::{EventKind, EventRecord, NewEvent};
-pub use order::{ClaimRequest, ClaimScope, Claims, Control, ControlVerdict, Release};
+pub use order::{Adoption, ClaimRequest, ClaimScope, Claims, Control, ControlVerdict, Release};
 pub use query::{Counts, ExecutionQuery, Standing, Unowned};
 pub use record::{AttemptRecord, AttemptState, ExecutionRecord, ExecutionSnapshot, TaskRecord};
 pub use worker::{Burial, Heartbeat, NewWorker, Outlook, ProofOfDeath, Pulse, Survival};

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod executor;
 mod id;
+mod panics;
 mod result;
 mod retry;
 mod rule;

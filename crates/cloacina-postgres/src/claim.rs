@@ -33,8 +33,9 @@ impl Search {
                 Ok(Self { wanted, limit, claimable, next_due: queries.executions_next_due.clone() })
             }
             ClaimScope::Adopt(wanted) => {
-                let ids: HashSet<ExecutionId> = wanted.iter().map(|(id, _)| *id).collect();
-                let wanted = json::rows(&ids.into_iter().collect::<Vec<_>>())?;
+                let wanted: HashSet<(ExecutionId, u64)> =
+                    wanted.iter().map(|it| (it.execution, it.epoch)).collect();
+                let wanted = json::rows(&wanted.into_iter().collect::<Vec<_>>())?;
                 let claimable = queries.executions_claimable_by_id.clone();
                 Ok(Self {
                     wanted,
@@ -99,8 +100,8 @@ pub(crate) async fn claim(
         let given: HashSet<&ExecutionId> = ids.iter().collect();
         let versions: Vec<(ExecutionId, &str)> = wanted
             .iter()
-            .filter(|(id, _)| given.contains(id))
-            .map(|(id, version)| (*id, &**version))
+            .filter(|it| given.contains(&it.execution))
+            .map(|it| (it.execution, &*it.version))
             .collect();
         let query = queries
             .executions_adopt

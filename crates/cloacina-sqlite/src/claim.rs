@@ -33,8 +33,11 @@ impl Search {
                 Ok(Self { wanted, limit, claimable, next_due: queries::EXECUTIONS_NEXT_DUE })
             }
             ClaimScope::Adopt(wanted) => {
-                let ids: HashSet<ExecutionId> = wanted.iter().map(|(id, _)| *id).collect();
-                let wanted = json::ids(ids)?;
+                let wanted: HashSet<(ExecutionId, u64)> =
+                    wanted.iter().map(|it| (it.execution, it.epoch)).collect();
+                let wanted: Vec<(Hex, u64)> =
+                    wanted.into_iter().map(|(id, epoch)| (id.into(), epoch)).collect();
+                let wanted = json::rows(&wanted)?;
                 let claimable = queries::EXECUTIONS_CLAIMABLE_BY_ID;
                 Ok(Self { wanted, limit, claimable, next_due: queries::EXECUTIONS_NEXT_DUE_BY_ID })
             }
@@ -93,8 +96,8 @@ pub(crate) async fn claim(
         let given: HashSet<&ExecutionId> = ids.iter().collect();
         let versions: Vec<(Hex, &str)> = wanted
             .iter()
-            .filter(|(id, _)| given.contains(id))
-            .map(|(id, version)| ((*id).into(), &**version))
+            .filter(|it| given.contains(&it.execution))
+            .map(|it| (it.execution.into(), &*it.version))
             .collect();
         let query = sqlx::query(queries::EXECUTIONS_ADOPT).bind(json::rows(&versions)?);
         query.execute(&mut *connection).await.during(what)?;

@@ -24,9 +24,20 @@ pub struct ClaimRequest {
 pub enum ClaimScope {
     /// Those of exactly these workflows and versions, oldest first.
     Workflows(Vec<WorkflowKey>),
-    /// These, whatever their version: the caller has looked and found that they fit the version given with each, which
-    /// takes the place of theirs.
-    Adopt(Vec<(ExecutionId, Arc<str>)>),
+    /// These, whatever their version: the caller has looked and found that they fit.
+    Adopt(Vec<Adoption>),
+}
+
+/// An execution that goes on under another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// Which.
+    pub execution: ExecutionId,
+    /// Its epoch when the caller looked. Under another it is not given: somebody has owned it since, and may have completed what
+    /// does not fit.
+    pub epoch: u64,
+    /// What takes the place of its version.
+    pub version: Arc<str>,
 }
 
 /// What a claim got.

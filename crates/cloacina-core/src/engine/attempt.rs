@@ -5,7 +5,6 @@
 //! here, where its panics are caught: none may reach the driver.
 
 use std::any::Any;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +21,7 @@ use super::slots::Slot;
 use crate::backend::{
     AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
 };
+use crate::panics::{discard, text_of};
 use crate::state::{AttemptResult, ContextView};
 use crate::task::{Body, Signs, Upstream};
 use crate::{
@@ -356,21 +356,4 @@ fn panicked(panic: Box<dyn Any + Send>) -> TaskError {
     };
     discard(panic);
     error
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> Option<&str> {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-}
-
-/// Drops what may panic when it is dropped, and what that panic carries, which may do so again.
-fn discard<T>(value: T) {
-    const OFTEN: usize = 16;
-    let mut remains = catch_unwind(AssertUnwindSafe(|| drop(value))).err();
-    for _ in 0..OFTEN {
-        let Some(panic) = remains else { return };
-        remains = catch_unwind(AssertUnwindSafe(|| drop(panic))).err();
-    }
-    // It has no end: it is left where it is.
-    let _left = ManuallyDrop::new(remains);
 }

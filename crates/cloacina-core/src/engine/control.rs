@@ -7,9 +7,18 @@ use tokio::sync::oneshot;
 use super::driver::Order;
 use super::waiters::Answer;
 use super::{Engine, restore};
-use crate::backend::{BackendError, Control, ControlVerdict, ExecutionSnapshot, WorkflowKey};
+use crate::backend::{
+    Adoption, BackendError, Control, ControlVerdict, ExecutionSnapshot, WorkflowKey,
+};
 use crate::workflow::Structure;
 use crate::{ExecutionId, ExecutorError, PipelineResult, PipelineStatus, TaskId, Workflow};
+
+/// Whether an execution can go on under the version that is known here.
+pub(super) enum Fit {
+    Fits(Adoption),
+    /// Why it cannot.
+    Misfit(String),
+}
 
 impl Engine {
     /// Starts waiting for an execution, which need not exist yet.
@@ -141,5 +150,22 @@ impl Engine {
         }
         let structure = self.backend.definition(key).await?;
         restore::misfit(workflow, structure.as_ref(), snapshot)
+    }
+
+    /// Looks whether an execution can go on under a workflow; nothing if it is gone.
+    pub(super) async fn fit(
+        &self,
+        workflow: &Workflow,
+        execution: ExecutionId,
+    ) -> Result<Option<Fit>, BackendError> {
+        let Some(snapshot) = self.backend.load(execution).await? else { return Ok(None) };
+        let fit = match self.misfit(workflow, &snapshot).await? {
+            Some(reason) => Fit::Misfit(reason),
+            None => {
+                let version = Arc::clone(&workflow.key().version);
+                Fit::Fits(Adoption { execution, epoch: snapshot.record.epoch, version })
+            }
+        };
+        Ok(Some(fit))
     }
 }

@@ -192,7 +192,10 @@ impl Driver {
             End::Release => self.release(self.due_in()).await,
             // Part of it is to be done again.
             End::Refused => self.release(None).await,
-            End::Ended(_) | End::Overtaken(_) | End::Gone => {}
+            End::Gone if self.engine.is_killed() => {}
+            // Committed after the burial of its owner, it may be that one's still, and count as a death when somebody finds it.
+            End::Gone => self.release(None).await,
+            End::Ended(_) | End::Overtaken(_) => {}
         }
         self.note_parting(&end);
         let engine = Arc::clone(&self.engine);

@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Engine;
+use super::control::Fit;
 use super::driver::Order;
 use crate::backend::{
-    ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, Outlook, ProofOfDeath, Pulse, Release,
+    Adoption, ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, Outlook, ProofOfDeath, Pulse,
+    Release,
 };
 use crate::{BackendError, ExecutionId, WorkerId};
 
@@ -345,7 +347,7 @@ impl Engine {
     async fn fitting_strangers(
         &self,
         strangers: &mut Strangers,
-    ) -> Result<Vec<(ExecutionId, Arc<str>)>, BackendError> {
+    ) -> Result<Vec<Adoption>, BackendError> {
         let mut query =
             ExecutionQuery::new().unowned().excluding(self.workflows.keys()).limit(STRANGERS_PAGE);
         query.before = strangers.page;
@@ -358,15 +360,19 @@ impl Engine {
             if strangers.refused.contains(&record.id) {
                 continue;
             }
-            let Some(snapshot) = self.backend.load(record.id).await? else { continue };
-            match self.misfit(workflow, &snapshot).await? {
-                None => fitting.push((record.id, Arc::clone(&workflow.key().version))),
-                Some(reason) => {
+            match self.fit(workflow, record.id).await {
+                Ok(Some(Fit::Fits(adoption))) => fitting.push(adoption),
+                Ok(Some(Fit::Misfit(reason))) => {
                     let workflow = workflow.name();
                     tracing::warn!(execution_id = %record.id, workflow, reason,
                         "an execution waits for a worker that knows its version");
                     strangers.refused.insert(record.id);
                 }
+                Ok(None) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // It may be repaired, and is looked at again; the others do not wait for that.
+                Err(error) => tracing::error!(execution_id = %record.id, %error,
+                    "an execution of another version cannot be read"),
             }
         }
         Ok(fitting)

@@ -11,8 +11,8 @@ use super::held::Load;
 use super::partings::Parting;
 use super::{Engine, Role, restore};
 use crate::backend::{
-    BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, SubmitVerdict,
-    Survival,
+    BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, Release,
+    SubmitVerdict, Survival,
 };
 use crate::{ExecutionId, ExecutorError, OverloadPolicy, PipelineStatus, WorkerId, Workflow};
 
@@ -134,10 +134,14 @@ impl Engine {
             return drop(acknowledge.send(Ok(verdict)));
         }
         if self.worker() != worker {
-            // It was declared dead meanwhile, and whoever took the execution up drives it.
-            let survival = Survival { execution: snapshot.record.id, epoch: snapshot.record.epoch };
-            self.partings.note(survival, Parting::Lost);
-            return drop(acknowledge.send(Ok(verdict)));
+            // It was declared dead meanwhile, and whoever takes the execution up drives it.
+            let _ = acknowledge.send(Ok(verdict));
+            let (execution, epoch) = (snapshot.record.id, snapshot.record.epoch);
+            let release = Release { execution, worker, epoch, due_in: None };
+            // Before it counts as a death. If that came first, or this fails, it is taken back.
+            let _ = self.committer.release(release).await;
+            self.partings.note(Survival { execution, epoch }, Parting::Lost);
+            return self.note_unowned();
         }
         snapshot.now = at;
         snapshot.record.created_at = at;

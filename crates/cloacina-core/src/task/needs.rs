@@ -3,9 +3,10 @@
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
 
 use crate::TaskId;
@@ -76,8 +77,20 @@ impl OutputNeed {
 
     /// Tells why an output, as JSON, is not of the type, if it is not.
     pub(crate) fn check(&self, output: Option<&JsonText>) -> Result<(), serde_json::Error> {
-        (self.check)(as_json(output))
+        caught(|| (self.check)(as_json(output)))
     }
+}
+
+/// Catches the panic of a type of the user's: what looks through records goes on, and so does who submits.
+fn caught(check: impl FnOnce() -> Result<(), serde_json::Error>) -> Result<(), serde_json::Error> {
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
+        let text = match crate::panics::text_of(&*panic) {
+            Some(text) => format!("reading it panicked: {text}"),
+            None => "reading it panicked".to_owned(),
+        };
+        crate::panics::discard(panic);
+        Err(serde_json::Error::custom(text))
+    })
 }
 
 /// Returns an output as it was serialised: what is `null` is stored as nothing.
@@ -99,6 +112,6 @@ impl InputNeed {
 
     /// Tells why an input, a JSON object, is not of the type, if it is not.
     pub(crate) fn check(&self, input: &Value) -> Result<(), serde_json::Error> {
-        (self.check)(input)
+        caught(|| (self.check)(input))
     }
 }

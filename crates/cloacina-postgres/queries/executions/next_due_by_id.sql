@@ -1,8 +1,8 @@
 SELECT min(e.due_at) AS due_at
 FROM {schema}.executions AS e
 WHERE
-    e.id IN (
-        SELECT (k.value #>> '{}')::uuid
+    (e.id, e.epoch) IN (
+        SELECT (k.value ->> 0)::uuid, (k.value ->> 1)::bigint
         FROM json_array_elements($1::json) AS k (value)
     )
     AND e.owner IS NULL

@@ -1,6 +1,6 @@
 SELECT min(e.due_at) AS due_at
 FROM json_each(?1) AS j
-CROSS JOIN executions AS e ON e.id = unhex(j.value)
+CROSS JOIN executions AS e ON e.id = unhex(j.value ->> 0) AND e.epoch = j.value ->> 1
 WHERE
     e.owner IS NULL
     AND e.status IN ('pending', 'running')

@@ -10,7 +10,8 @@ use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 
 use super::fixture::drop_after_polls;
 use super::{
-    Fixture, adopt, attempt_failure, attempt_start, checkpoint, execution, task_end, workflow_key,
+    Fixture, adopt, adopt_under, attempt_failure, attempt_start, checkpoint, execution, task_end,
+    workflow_key,
 };
 
 fn key(name: &str, version: &str) -> WorkflowKey {
@@ -132,6 +133,27 @@ pub async fn claim_of_named_executions_gives_these_only(fx: &Fixture) {
     assert_eq!(fx.record(owned).await.owner, Some(other), "another worker's was taken");
     let nothing = fx.claim_in(adopt(Vec::new()), me, 10).await;
     assert!(nothing.executions.is_empty(), "an empty list was taken for every execution");
+}
+
+/// Catches an execution that goes on under a version which somebody found to fit, though another has gone on with it since.
+pub async fn claim_of_named_executions_passes_over_what_was_owned_since(fx: &Fixture) {
+    let (me, other) = (fx.worker().await, fx.worker().await);
+    let (same, since) = (
+        fx.submit_free().await,
+        fx.submit(execution().delay(std::time::Duration::from_secs(60))).await,
+    );
+    for epoch in 1..=2 {
+        fx.claim_in(adopt_under([(same, epoch - 1)]), other, 1).await;
+        fx.release(same, other, epoch).await;
+    }
+    let stale = [(same, 0), (same, 1), (same, 3), (since, 1)];
+    let claims = fx.claim_in(adopt_under(stale), me, 10).await;
+    assert!(claims.executions.is_empty(), "it was given though it was owned since");
+    assert_eq!(claims.next_due, None, "what was owned since is not in scope");
+    let claims = fx.claim_in(adopt_under([(same, 1), (same, 2), (since, 0)]), me, 10).await;
+    let given: Vec<_> = claims.executions.iter().map(|it| it.record.id).collect();
+    assert_eq!(given, [same], "it was not given though nobody has owned it since");
+    assert!(claims.next_due.is_some(), "the other falls due");
 }
 
 /// Catches an epoch that is set and not raised, so that an owner from before gets through the fence.
@@ -261,7 +283,9 @@ pub async fn claim_dropped_leaves_each_with_one_owner(fx: &Fixture) {
     for polls in 1..=12 {
         let ids = submit_many(fx, 10).await;
         let gone = fx.worker().await;
-        let scope = adopt(ids.clone());
+        let scope = adopt_under(
+            [0, 1].into_iter().flat_map(|epoch| ids.iter().map(move |id| (*id, epoch))),
+        );
         let request = ClaimRequest { worker: gone, limit: 6, scope };
         drop_after_polls(polls, fx.store().claim(&request)).await;
 

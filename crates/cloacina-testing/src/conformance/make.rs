@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloacina_core::backend::{
-    AttemptFailure, AttemptStart, Checkpoint, ClaimScope, Company, EventKind, Finish, JsonText,
-    NewEvent, NewExecution, Suspicion, TaskEnd, WorkflowKey,
+    Adoption, AttemptFailure, AttemptStart, Checkpoint, ClaimScope, Company, EventKind, Finish,
+    JsonText, NewEvent, NewExecution, Suspicion, TaskEnd, WorkflowKey,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, SkipReason, TaskId, TaskState, WorkerId};
 use tokio::time::Instant;
@@ -17,10 +17,17 @@ pub fn workflow_key() -> WorkflowKey {
     WorkflowKey { name: "etl".into(), version: "c0ffee".into() }
 }
 
-/// Asks for these executions, under a version of its own.
+/// Asks for these executions, which nobody has owned yet, under a version of its own.
 #[must_use]
 pub fn adopt(ids: Vec<ExecutionId>) -> ClaimScope {
-    ClaimScope::Adopt(ids.into_iter().map(|id| (id, "adopted".into())).collect())
+    adopt_under(ids.into_iter().map(|id| (id, 0)))
+}
+
+/// Asks for these executions, each under an epoch, and a version of its own.
+#[must_use]
+pub fn adopt_under(ids: impl IntoIterator<Item = (ExecutionId, u64)>) -> ClaimScope {
+    let adoption = |(execution, epoch)| Adoption { execution, epoch, version: "adopted".into() };
+    ClaimScope::Adopt(ids.into_iter().map(adoption).collect())
 }
 
 /// Starts an execution: of the default workflow, with an empty input, owned by nobody.

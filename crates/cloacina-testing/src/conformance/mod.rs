@@ -52,8 +52,8 @@ pub(crate) use fixture::{PATIENCE, drop_after_polls, soon, take_a_breath};
 pub use heartbeat::*;
 pub use list::*;
 pub use make::{
-    CheckpointBuilder, ExecutionBuilder, TaskEndBuilder, adopt, attempt_failure, attempt_start,
-    checkpoint, event, execution, task_end, workflow_key,
+    CheckpointBuilder, ExecutionBuilder, TaskEndBuilder, adopt, adopt_under, attempt_failure,
+    attempt_start, checkpoint, event, execution, task_end, workflow_key,
 };
 pub use pause::*;
 pub use prune::*;

@@ -100,6 +100,7 @@ macro_rules! for_each_case {
             claim_takes_no_more_than_its_limit,
             claim_gives_only_workflows_in_scope,
             claim_of_named_executions_gives_these_only,
+            claim_of_named_executions_passes_over_what_was_owned_since,
             claim_raises_the_epoch_every_time,
             claim_sets_the_start_once,
             claim_gives_nothing_to_an_unregistered_worker,

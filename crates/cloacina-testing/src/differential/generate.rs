@@ -12,7 +12,7 @@ use cloacina_core::{ExecutionId, PipelineStatus, SkipReason, TaskId, WorkerId};
 
 use super::HANDLES;
 use crate::conformance::{
-    TaskEndBuilder, adopt, attempt_failure, attempt_start, checkpoint, execution, task_end,
+    TaskEndBuilder, adopt_under, attempt_failure, attempt_start, checkpoint, execution, task_end,
 };
 
 /// No test outlives it: which leases have run out is not the same on two stores.
@@ -289,7 +289,8 @@ impl World {
         let scope = if self.chance(75) {
             ClaimScope::Workflows((0..self.rng.u32(..4)).map(|_| self.workflow()).collect())
         } else {
-            adopt((0..self.rng.u32(..5)).map(|_| self.execution()).collect())
+            let named = 0..self.rng.u32(..5);
+            adopt_under(named.map(|_| (self.execution(), self.rng.u64(..3))).collect::<Vec<_>>())
         };
         ClaimRequest { worker: self.worker(), limit: self.rng.u32(..5), scope }
     }

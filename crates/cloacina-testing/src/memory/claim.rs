@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use cloacina_core::backend::{ClaimRequest, ClaimScope, Claims, ExecutionRecord, WorkflowKey};
+use cloacina_core::backend::{
+    Adoption, ClaimRequest, ClaimScope, Claims, ExecutionRecord, WorkflowKey,
+};
 use cloacina_core::{ExecutionId, PipelineStatus, WorkerId};
 
 use super::store::{Execution, State};
@@ -33,9 +35,9 @@ impl State {
             self.change(*id, |execution| execution.take_up(request.worker, now));
         }
         if let ClaimScope::Adopt(wanted) = &request.scope {
-            for (id, version) in wanted.iter().filter(|(id, _)| given.contains(id)) {
-                self.change(*id, |execution| {
-                    execution.record.workflow.version = Arc::clone(version);
+            for it in wanted.iter().filter(|it| given.contains(&it.execution)) {
+                self.change(it.execution, |execution| {
+                    execution.record.workflow.version = Arc::clone(&it.version);
                 });
             }
         }
@@ -62,10 +64,13 @@ impl State {
         found
     }
 
-    fn of_these(&self, wanted: &[(ExecutionId, Arc<str>)], now: DateTime<Utc>) -> InScope {
+    fn of_these(&self, wanted: &[Adoption], now: DateTime<Utc>) -> InScope {
         let mut found = InScope { due: BTreeSet::new(), next: None };
-        let rows = wanted.iter().filter_map(|(id, _)| self.executions().get(id));
-        for record in rows.map(|it| &it.record).filter(|record| is_claimable(record)) {
+        let rows = wanted.iter().filter_map(|it| {
+            let record = &self.executions().get(&it.execution)?.record;
+            (record.epoch == it.epoch).then_some(record)
+        });
+        for record in rows.filter(|record| is_claimable(record)) {
             match record.due_at.filter(|due| *due > now) {
                 Some(due) => found.note_next(due),
                 None => {

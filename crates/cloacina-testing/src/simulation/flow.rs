@@ -8,10 +8,13 @@ use cloacina_core::{
     Backoff, Context, Jitter, RetryPolicy, Task, TaskContext, TaskError, TriggerRule, Workflow,
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::history::{Ended, ProcessId, Run};
+use super::history::{Ended, ProcessId, Run, RunTime};
 use super::life::Life;
-use super::scenario::{Act, Change, FlowPlan, Rule, Scenario, TaskPlan, Version};
+use super::scenario::{
+    Act, Change, FlowPlan, Part, ProcessPlan, Rule, Scenario, TaskPlan, Version,
+};
 use super::world::World;
 
 /// What a body may take before it is timed out.
@@ -61,16 +64,36 @@ struct Stage {
     world: Arc<World>,
     process: ProcessId,
     life: Arc<Life>,
+    slots: usize,
+    version: Version,
+}
+
+/// A run that goes on; over once it is dropped.
+struct Going {
+    world: Arc<World>,
+    number: u64,
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.world.history().over(self.number);
+    }
 }
 
 /// Makes the workflows of a process.
 pub(super) fn workflows(
     world: &Arc<World>,
     (process, life): (ProcessId, &Arc<Life>),
-    version: Version,
+    plan: &ProcessPlan,
 ) -> Vec<Workflow> {
-    let stage = Stage { world: Arc::clone(world), process, life: Arc::clone(life) };
-    all_tasks(&world.scenario, version)
+    let slots = match plan.part {
+        Part::Worker(slots) => slots,
+        Part::Client => 0,
+    };
+    let (world, version) = (Arc::clone(world), plan.version);
+    let tasks = all_tasks(&world.scenario, version);
+    let stage = Stage { world, process, life: Arc::clone(life), slots, version };
+    tasks
         .into_iter()
         .map(|(name, tasks)| {
             let tasks = tasks.iter().enumerate().map(|(place, plan)| task(&stage, place, plan));
@@ -131,15 +154,20 @@ async fn body(
     let begun = Run {
         process: stage.process,
         execution: run.execution_id,
+        flow: run.workflow.to_string(),
         task: run.task.to_string(),
         attempt: run.attempt,
         saw,
         parents,
         began: 0,
+        time: RunTime { began: Instant::now(), ended: None, over: None },
+        slots: stage.slots,
+        version: stage.version,
         ended: None,
         crashed: false,
     };
     let number = stage.world.begin(begun);
+    let _going = Going { world: Arc::clone(&stage.world), number };
     if stage.world.crashes_so_far(run.execution_id, run.task.as_str()) < plan.crashes {
         stage.world.history().say(&format!("run {number} takes its process with it"));
         stage.life.die();

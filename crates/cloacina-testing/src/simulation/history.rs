@@ -9,6 +9,8 @@ use cloacina_core::{ExecutionId, PipelineResult, PipelineStatus, WorkerId};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::scenario::Version;
+
 /// Counts what happens: of two steps the earlier one has the smaller number.
 pub(super) type Step = u64;
 
@@ -21,6 +23,8 @@ pub(super) struct ProcessId(pub(super) u32);
 pub(super) struct Run {
     pub(super) process: ProcessId,
     pub(super) execution: ExecutionId,
+    /// The name of its workflow.
+    pub(super) flow: String,
     pub(super) task: String,
     pub(super) attempt: u32,
     /// The context that it was given.
@@ -28,10 +32,34 @@ pub(super) struct Run {
     /// The runs that made the results of its dependencies, of those that completed.
     pub(super) parents: BTreeMap<String, u64>,
     pub(super) began: Step,
+    pub(super) time: RunTime,
+    /// How many bodies its process may run at once.
+    pub(super) slots: usize,
+    /// Which version of the workflows its process knows.
+    pub(super) version: Version,
     /// What it came to, if it came to its end.
     pub(super) ended: Option<Ended>,
     /// Its process died while it ran.
     pub(super) crashed: bool,
+}
+
+/// When it was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RunTime {
+    pub(super) began: Instant,
+    /// When its body came to its end, if it did.
+    pub(super) ended: Option<Instant>,
+    /// From when on nothing of it ran, whether it had come to its end, was stopped, or died.
+    pub(super) over: Option<Instant>,
+}
+
+/// A death that was counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CountedDeath {
+    pub(super) execution: ExecutionId,
+    /// Who owned it.
+    pub(super) process: ProcessId,
+    pub(super) at: Instant,
 }
 
 /// What a body came to.
@@ -71,6 +99,13 @@ pub(super) struct History {
     pub(super) told: Vec<(ExecutionId, PipelineStatus, Value)>,
     /// Whose a worker is.
     pub(super) workers: BTreeMap<WorkerId, ProcessId>,
+    /// Until when each process knows that it counts as alive.
+    pub(super) leases: BTreeMap<ProcessId, Instant>,
+    /// Until when each process that stood still did so.
+    pub(super) still: BTreeMap<ProcessId, Instant>,
+    /// When each process was gone.
+    pub(super) gone: BTreeMap<ProcessId, Instant>,
+    pub(super) deaths: Vec<CountedDeath>,
     names: BTreeMap<ExecutionId, usize>,
 }
 
@@ -89,6 +124,10 @@ impl History {
             retried: Vec::new(),
             told: Vec::new(),
             workers: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            still: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            deaths: Vec::new(),
             names: BTreeMap::new(),
         }
     }
@@ -141,13 +180,35 @@ impl History {
         let place = usize::try_from(number).unwrap_or(usize::MAX);
         let Some(run) = self.runs.get_mut(place) else { return };
         run.ended = Some(ended);
+        run.time.ended = Some(Instant::now());
         let (process, task, execution) = (run.process.0, run.task.clone(), run.execution);
         let name = self.name(execution);
         self.say(&format!("p{process} {name} {task} ends run {number}: {ended:?}"));
     }
 
+    /// Notes that nothing of a run goes on any more.
+    pub(super) fn over(&mut self, number: u64) {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(run) = self.runs.get_mut(place) {
+            run.time.over.get_or_insert(Instant::now());
+        }
+    }
+
+    /// Notes until when the store counts a process as alive, as that has been told.
+    pub(super) fn renew(&mut self, process: ProcessId, until: Instant) {
+        let lease = self.leases.entry(process).or_insert(until);
+        *lease = until.max(*lease);
+    }
+
+    /// Notes that a process stands still.
+    pub(super) fn stand_still(&mut self, process: ProcessId, until: Instant) {
+        let still = self.still.entry(process).or_insert(until);
+        *still = until.max(*still);
+    }
+
     /// Notes that a process is gone, with all that ran in it.
-    pub(super) fn gone(&mut self, process: ProcessId) {
+    pub(super) fn note_gone(&mut self, process: ProcessId) {
+        self.gone.insert(process, Instant::now());
         for run in &mut self.runs {
             if run.process == process && run.ended.is_none() {
                 run.crashed = true;

@@ -13,6 +13,7 @@ use cloacina_core::backend::{
 };
 use cloacina_core::{ExecutionId, WorkerId};
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 
 use super::chance::Outcome;
 use super::history::ProcessId;
@@ -114,13 +115,25 @@ impl fmt::Debug for Line {
 impl Backend for Line {
     async fn register_worker(&self, worker: &NewWorker) -> Answer<()> {
         self.world.history().workers.insert(worker.id, self.process);
-        let worker = worker.clone();
-        self.call("register_worker", async move |store| store.register_worker(&worker).await).await
+        let (worker, sent) = (worker.clone(), Instant::now());
+        let ttl = worker.lease_ttl;
+        let done = self
+            .call("register_worker", async move |store| store.register_worker(&worker).await)
+            .await;
+        if done.is_ok() {
+            self.world.history().renew(self.process, sent + ttl);
+        }
+        done
     }
 
     async fn heartbeat(&self, beat: &Heartbeat) -> Answer<Pulse> {
-        let beat = beat.clone();
-        self.call("heartbeat", async move |store| store.heartbeat(&beat).await).await
+        let (beat, sent) = (beat.clone(), Instant::now());
+        let ttl = beat.lease_ttl;
+        let pulse = self.call("heartbeat", async move |store| store.heartbeat(&beat).await).await;
+        if matches!(pulse, Ok(Pulse::Alive { .. })) {
+            self.world.history().renew(self.process, sent + ttl);
+        }
+        pulse
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Answer<()> {

@@ -14,6 +14,7 @@
 
 mod chance;
 mod draw;
+mod ending;
 mod flow;
 mod history;
 mod life;
@@ -24,6 +25,7 @@ mod process;
 mod run;
 mod scenario;
 mod shrink;
+mod timing;
 mod verdict;
 mod watch;
 mod world;

@@ -186,6 +186,7 @@ pub(super) async fn strike(world: Arc<World>, start: Instant) {
             Fault::Halt { process, lasts } => {
                 let Some(process) = world.process(process) else { continue };
                 process.life.halt();
+                world.history().stand_still(process.id, Instant::now() + lasts);
                 halts.spawn(async move {
                     sleep(lasts).await;
                     process.life.go_on();

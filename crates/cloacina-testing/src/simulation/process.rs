@@ -44,7 +44,7 @@ pub(super) async fn keep(world: Arc<World>, slot: usize, mut plan: ProcessPlan) 
             .say(&format!("p{} starts in slot {slot}: {:?}, {version:?}", id.0, plan.part));
         let started = {
             let (world, life, line) = (Arc::clone(&world), Arc::clone(&life), line.clone());
-            let flows = workflows(&world, (id, &life), version);
+            let flows = workflows(&world, (id, &life), &plan);
             let turns: Arc<dyn Turns> = Arc::clone(&life) as _;
             let builder = UnifiedExecutor::<Line>::builder()
                 .lease_ttl(LEASE)
@@ -82,7 +82,7 @@ pub(super) async fn keep(world: Arc<World>, slot: usize, mut plan: ProcessPlan) 
         }
         world.move_out(slot);
         world.history().say(&format!("p{} is gone", id.0));
-        world.history().gone(id);
+        world.history().note_gone(id);
         life.die();
         let successor = world.successor(slot);
         if successor.is_some_and(|next| next.keep_lock) {

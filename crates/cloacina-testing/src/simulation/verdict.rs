@@ -2,29 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloacina_core::backend::{EventKind, TaskRecord};
 use cloacina_core::{ExecutionId, PipelineStatus, SkipReason, TaskId, TaskState};
 use serde_json::Value;
 
-use super::flow::{all_tasks, task_name, workflows, write};
+use super::flow::{all_tasks, task_name, tasks_of, workflows, write};
 use super::history::ProcessId;
 use super::life::Life;
 use super::process::CRASHES;
-use super::scenario::{Act, Change, Fault, Rule, TaskPlan, Version};
+use super::scenario::{Act, Change, Fault, Part, ProcessPlan, Rule, TaskPlan, Version};
 use super::watch::Seen;
 use super::world::World;
 use super::{Promise, people};
 
 /// What an execution was to do, and what became of it.
-struct Case<'a> {
-    world: &'a World,
-    id: ExecutionId,
-    seen: &'a Seen,
-    plans: Vec<TaskPlan>,
-    rows: BTreeMap<&'a str, &'a TaskRecord>,
+pub(super) struct Case<'a> {
+    pub(super) world: &'a World,
+    pub(super) id: ExecutionId,
+    pub(super) seen: &'a Seen,
+    pub(super) plans: Vec<TaskPlan>,
+    pub(super) rows: BTreeMap<&'a str, &'a TaskRecord>,
+    pub(super) version: Version,
     /// Its last task may have been decided under another version.
-    rewired: bool,
+    pub(super) rewired: bool,
 }
 
 /// Checks everything.
@@ -41,27 +43,34 @@ pub(super) async fn check(world: &Arc<World>) {
         let watch = world.watch();
         let Some(seen) = watch.execution(id) else { continue };
         let key = &seen.snapshot.record.workflow;
-        let Some((flow, plans)) = plans.get(&(key.name.to_string(), key.version.to_string()))
+        let Some((flow, version, plans)) =
+            plans.get(&(key.name.to_string(), key.version.to_string()))
         else {
             continue;
         };
-        let deploys = world.scenario.flows[*flow].next == Change::Rewired;
+        let flow = &world.scenario.flows[*flow];
+        let deploys = flow.next == Change::Rewired
+            && tasks_of(flow, Version::First) != tasks_of(flow, Version::Next);
         let rows = seen.snapshot.tasks.iter().map(|row| (row.task.as_str(), row)).collect();
-        let case = Case { world, id, seen, plans: plans.clone(), rows, rewired: deploys };
+        let (plans, version) = (plans.clone(), *version);
+        let case = Case { world, id, seen, plans, rows, version, rewired: deploys };
         case.check(&context);
         told(world, seen, id, &context);
     }
 }
 
 /// The tasks of each version of each workflow, with the place of the workflow.
-fn plans_by_version(world: &Arc<World>) -> BTreeMap<(String, String), (usize, Vec<TaskPlan>)> {
+fn plans_by_version(
+    world: &Arc<World>,
+) -> BTreeMap<(String, String), (usize, Version, Vec<TaskPlan>)> {
     let mut plans = BTreeMap::new();
     for version in [Version::Next, Version::First] {
         let life = Life::new(Arc::clone(&world.chance));
-        let flows = workflows(world, (ProcessId(0), &life), version);
+        let plan = ProcessPlan { starts: Duration::ZERO, part: Part::Client, version };
+        let flows = workflows(world, (ProcessId(0), &life), &plan);
         let tasks = all_tasks(&world.scenario, version);
         for (place, (flow, (name, tasks))) in flows.iter().zip(tasks).enumerate() {
-            plans.insert((name, flow.version().to_owned()), (place, tasks));
+            plans.insert((name, flow.version().to_owned()), (place, version, tasks));
         }
     }
     plans
@@ -114,7 +123,7 @@ fn told(world: &World, seen: &Seen, id: ExecutionId, context: &Value) {
 }
 
 impl Case<'_> {
-    fn expect(&self, holds: bool, promise: Promise, text: impl FnOnce() -> String) {
+    pub(super) fn expect(&self, holds: bool, promise: Promise, text: impl FnOnce() -> String) {
         if !holds {
             self.world.violate(promise, Some(self.id), text());
         }
@@ -141,14 +150,18 @@ impl Case<'_> {
                     self.check_attempts(plan, row);
                 }
                 self.check_crashes(plan, row);
+                self.check_failures(&name);
             }
         }
         if in_time {
             self.check_status();
         }
+        self.check_end(in_time);
+        self.check_version();
+        self.check_acquittals();
     }
 
-    fn status(&self) -> PipelineStatus {
+    pub(super) fn status(&self) -> PipelineStatus {
         self.seen.snapshot.record.status
     }
 
@@ -175,7 +188,7 @@ impl Case<'_> {
         context
     }
 
-    fn is_kept(&self, row: &TaskRecord) -> bool {
+    pub(super) fn is_kept(&self, row: &TaskRecord) -> bool {
         let number = row.output.as_ref().and_then(|text| text.as_str().parse().ok());
         let history = self.world.history();
         number.and_then(|number| history.run(number)).is_some_and(|run| run.execution != self.id)
@@ -259,7 +272,7 @@ impl Case<'_> {
         });
     }
 
-    fn was_abandoned(&self, task: &TaskId) -> bool {
+    pub(super) fn was_abandoned(&self, task: &TaskId) -> bool {
         let events = self.seen.events.iter().map(|record| &record.event);
         let mut abandoned = events.filter(|event| event.kind == EventKind::Abandoned);
         abandoned.any(|event| event.task.as_ref() == Some(task))

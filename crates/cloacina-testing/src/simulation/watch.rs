@@ -7,9 +7,10 @@ use cloacina_core::backend::{
     AttemptState, EventKind, EventRecord, ExecutionRecord, ExecutionSnapshot, TaskRecord,
 };
 use cloacina_core::{ExecutionId, PipelineStatus, TaskId, TaskState};
+use tokio::time::Instant;
 
 use super::flow::{all_tasks, task_name};
-use super::history::{Ended, History, ProcessId, Run, Step};
+use super::history::{CountedDeath, Ended, History, ProcessId, Run, Step};
 use super::scenario::{Scenario, Version};
 use super::{Promise, Violation};
 use crate::MemoryBackend;
@@ -27,6 +28,10 @@ pub(super) struct Seen {
     pub(super) events: Vec<EventRecord>,
     /// When each task was committed.
     pub(super) committed: BTreeMap<TaskId, Step>,
+    /// When it came to be.
+    pub(super) began: Instant,
+    /// When it had ended.
+    pub(super) ended: Option<Instant>,
 }
 
 /// Collects what is wrong with one execution.
@@ -103,13 +108,24 @@ impl Watch {
                     changed(before, &snapshot, history, &mut findings);
                     before.committed.clone()
                 }
-                None => BTreeMap::new(),
+                None => {
+                    let repeated = snapshot.record.retry_of;
+                    if let Some(source) = repeated.and_then(|id| self.seen.get(&id)) {
+                        kept(source, &snapshot, &mut findings);
+                    }
+                    BTreeMap::new()
+                }
             };
             let before = self.seen.get(&id);
             tell(before, &snapshot, &events, history);
             let committed = note_commits(committed, &snapshot, history);
             finished(&snapshot, scenario, &mut findings);
-            self.seen.insert(id, Seen { snapshot, events, committed });
+            let now = Instant::now();
+            let began = before.map_or(now, |seen| seen.began);
+            let ended = before.and_then(|seen| seen.ended);
+            let over = snapshot.record.status.is_terminal();
+            let ended = ended.or_else(|| over.then_some(now));
+            self.seen.insert(id, Seen { snapshot, events, committed, began, ended });
         }
         for about in missing {
             let text = "an execution is gone".to_owned();
@@ -178,6 +194,12 @@ fn tell(
     }
     let told = before.map_or(0, |seen| seen.events.len());
     for event in events.iter().skip(told) {
+        let owner = before.and_then(|seen| seen.snapshot.record.owner);
+        let owner = owner.and_then(|owner| history.workers.get(&owner).copied());
+        if let Some(process) = owner.filter(|_| event.event.kind == EventKind::Recovered) {
+            let (execution, at) = (now.record.id, Instant::now());
+            history.deaths.push(CountedDeath { execution, process, at });
+        }
         history.event(now.record.id, event.event.kind, &event.event.detail);
     }
 }
@@ -233,6 +255,23 @@ fn changed(before: &Seen, now: &ExecutionSnapshot, history: &History, findings: 
         });
         made_by_owner(row, owner.copied(), is.id, history, findings);
     }
+}
+
+/// An execution that repeats another begins with what that has completed.
+fn kept(source: &Seen, now: &ExecutionSnapshot, findings: &mut Findings<'_>) {
+    let completed = source.snapshot.tasks.iter().filter(|row| row.state == TaskState::Completed);
+    for row in completed {
+        let kept =
+            now.tasks.iter().any(|other| (&other.task, &other.output) == (&row.task, &row.output));
+        findings.expect(kept, Promise::ExactlyOnce, || {
+            format!("it begins without the result of {} in the execution that it repeats", row.task)
+        });
+    }
+    findings.expect(
+        now.tasks.iter().all(|row| row.state == TaskState::Completed),
+        Promise::ExactlyOnce,
+        || "it begins with what has failed in the execution that it repeats".to_owned(),
+    );
 }
 
 /// A committed result is that of a run of its owner, which came to its end.

@@ -14,6 +14,7 @@ use super::history::{History, ProcessId, Run};
 use super::life::Life;
 use super::line::Line;
 use super::scenario::{Fault, FaultPlan, Part, Scenario, Version};
+use super::timing;
 use super::watch::Watch;
 use super::{Promise, Violation};
 use crate::MemoryBackend;
@@ -157,6 +158,15 @@ impl World {
     pub(super) fn begin(&self, run: Run) -> u64 {
         let mut found = lock(&self.watch).check_begin(&run, &self.history());
         found.extend(self.begins_too_late(&run));
+        let seen = lock(&self.watch);
+        let early =
+            timing::check(&run, seen.execution(run.execution), &self.scenario, &self.history());
+        drop(seen);
+        found.extend(early.map(|(promise, text)| Violation {
+            promise,
+            about: Some(run.execution),
+            text,
+        }));
         let number = self.history().begin(run);
         for violation in found {
             self.violate(violation.promise, violation.about, violation.text);

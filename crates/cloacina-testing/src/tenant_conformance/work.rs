@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cloacina_core::backend::{ClaimRequest, ClaimScope, Control};
+use cloacina_core::backend::{ClaimRequest, Control};
 use cloacina_core::{PipelineStatus, TenantStore as _};
 
 use super::fixture::{commit, submit, worker};
 use super::{TenantFixture, TenantHarness, tenant};
-use crate::conformance::{checkpoint, execution, soon, take_a_breath};
+use crate::conformance::{adopt, checkpoint, execution, soon, take_a_breath};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -56,7 +56,7 @@ pub async fn work_tells_when_it_falls_due<H: TenantHarness>(fx: &TenantFixture<H
     let passed = async {
         // Once it can be claimed its time has come, by the store's own clock.
         let me = worker(&backend).await;
-        let scope = ClaimScope::Adopt(vec![(late, "v".into())]);
+        let scope = adopt(vec![late]);
         let request = ClaimRequest { worker: me, limit: 1, scope };
         while backend.claim(&request).await.expect("claim answers").executions.is_empty() {
             take_a_breath().await;

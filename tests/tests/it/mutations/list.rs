@@ -10,7 +10,7 @@ pub(super) struct Mutation {
     pub(super) breaks: &'static [&'static str],
 }
 
-pub(super) const MUTATIONS: [Mutation; 22] = [
+pub(super) const MUTATIONS: [Mutation; 33] = [
     Mutation {
         name: "a dependent starts before its dependency is committed",
         file: "cloacina-core/src/state/mod.rs",
@@ -182,5 +182,82 @@ pub(super) const MUTATIONS: [Mutation; 22] = [
         bug: "            Timer::RetryDue { .. } if ON => panic!(\"planted\"),
             Timer::RetryDue { ordinal } => self.apply(",
         breaks: &["NoPanic", "Recovery"],
+    },
+    Mutation {
+        name: "a retry does not wait",
+        file: "cloacina-core/src/state/mod.rs",
+        place: "self.next_effects.waits.push((ordinal, ended, delay));",
+        bug: "self.next_effects.waits.push((ordinal, ended, if ON { Duration::ZERO } else { delay }));",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "a takeover forgets when a retry is due",
+        file: "cloacina-core/src/engine/restore.rs",
+        place: ".filter(|wait| !wait.is_zero());",
+        bug: ".filter(|wait| !wait.is_zero() && !ON);",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "a delayed execution starts at once",
+        file: "cloacina-testing/src/memory/commit.rs",
+        place: "due_at: new.delay.map(",
+        bug: "due_at: new.delay.filter(|_| !ON).map(",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "the time of an execution is never over",
+        file: "cloacina-core/src/engine/driver.rs",
+        place: "            self.timers.add(at + left, Timer::Deadline);",
+        bug: "            if !ON { self.timers.add(at + left, Timer::Deadline); }",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "a slot is free before its body has ended",
+        file: "cloacina-core/src/engine/attempt.rs",
+        place: "        Body::Async(body) => {\n            let _slot = slot;",
+        bug: "        Body::Async(body) => {\n            let _slot = if ON { drop(slot); None } else { Some(slot) };",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "a worker starts bodies though its lease may be over",
+        file: "cloacina-core/src/engine/lease.rs",
+        place: "        Instant::now() < *self.lock()",
+        bug: "        ON || Instant::now() < *self.lock()",
+        breaks: &["AtLeastOnce"],
+    },
+    Mutation {
+        name: "a death that was none is not taken back",
+        file: "cloacina-core/src/engine/partings.rs",
+        place: ".take(AT_ONCE)",
+        bug: ".take(if ON { 0 } else { AT_ONCE })",
+        breaks: &["Poison"],
+    },
+    Mutation {
+        name: "what was submitted after the burial is not given back",
+        file: "cloacina-core/src/engine/submit.rs",
+        place: "            let _ = self.committer.release(release).await;",
+        bug: "            if !ON { let _ = self.committer.release(release).await; }",
+        breaks: &["Poison"],
+    },
+    Mutation {
+        name: "what has ended is not stopped",
+        file: "cloacina-core/src/engine/driver/attempts.rs",
+        place: "            ongoing.cancellation.cancel();\n        }\n        self.halt",
+        bug: "            if !ON { ongoing.cancellation.cancel(); }\n        }\n        self.halt",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "an execution goes on under a version that does not fit",
+        file: "cloacina-core/src/engine/restore.rs",
+        place: "rewired(workflow, &structure, &snapshot.tasks) {",
+        bug: "rewired(workflow, &structure, &snapshot.tasks).filter(|_| !ON) {",
+        breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "a repetition begins without the results",
+        file: "cloacina-testing/src/memory/commit.rs",
+        place: ".map(|id| self.completed_tasks(id))",
+        bug: ".filter(|_| !ON).map(|id| self.completed_tasks(id))",
+        breaks: &["ExactlyOnce"],
     },
 ];
