@@ -33,7 +33,8 @@ async fn a_worker_whose_session_is_cut_is_not_taken_for_dead() {
         assert_eq!(other.bury_dead_workers(looking).await.unwrap(), [], "it lives");
     }
     let beat = Heartbeat { worker: living, lease_ttl: LONG };
-    assert_eq!(one.heartbeat(&beat).await.unwrap(), Pulse::Alive { peers: 1 });
+    let pulse = one.heartbeat(&beat).await.unwrap();
+    assert!(matches!(pulse, Pulse::Alive { peers: 1, .. }), "{pulse:?}");
     one.close().await;
     let burials = other.bury_dead_workers(looking).await.unwrap();
     let burials: Vec<_> = burials.iter().map(|burial| (burial.worker, burial.proof)).collect();
