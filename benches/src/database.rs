@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
-/// What sessions past the engine are called.
+/// What sessions are called that count what others do.
 pub(crate) const HARNESS: &str = "cloacina-bench";
 
 /// A database on the server at an address, or on a throw-away one.
@@ -34,7 +34,7 @@ impl Database {
         url.set_path(&name);
         let database = Self { admin, url: url.into(), name, server };
         let create = format!("CREATE DATABASE {}", database.name);
-        connect(&database.admin).await?.execute(AssertSqlSafe(create)).await?;
+        connect(&database.admin, HARNESS).await?.execute(AssertSqlSafe(create)).await?;
         if database.is_own() {
             let mut connection = database.connect().await?;
             for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
@@ -61,19 +61,24 @@ impl Database {
 
     /// Opens a session in it.
     pub(crate) async fn connect(&self) -> Result<PgConnection> {
-        connect(&self.url).await
+        self.connect_as(HARNESS).await
+    }
+
+    /// Opens a session in it under a name of its own.
+    pub(crate) async fn connect_as(&self, name: &str) -> Result<PgConnection> {
+        connect(&self.url, name).await
     }
 
     pub(crate) async fn remove(&self) -> Result<()> {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        let mut connection = connect(&self.admin).await?;
+        let mut connection = connect(&self.admin, HARNESS).await?;
         connection.execute(AssertSqlSafe(drop)).await?;
         Ok(connection.close().await?)
     }
 }
 
-async fn connect(url: &str) -> Result<PgConnection> {
-    let options = url.parse::<PgConnectOptions>()?.application_name(HARNESS);
+async fn connect(url: &str, name: &str) -> Result<PgConnection> {
+    let options = url.parse::<PgConnectOptions>()?.application_name(name);
     Ok(options.disable_statement_logging().connect().await?)
 }
 

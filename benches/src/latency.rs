@@ -41,6 +41,8 @@ pub(crate) async fn measure<S: Store>(store: &S, arguments: &Arguments) -> Resul
     let (median, range) = median_and_range(Spread::of(slower));
     figures.add("p50_to_limit", median);
     figures.add("p50_to_limit_range", serde_json::to_value(range)?);
+    figures.settings.insert("in_flight".to_owned(), 1.into());
+    figures.settings.insert("workers".to_owned(), 1.into());
     figures.settings.insert("limit".to_owned(), method.describe().into());
     Ok(figures)
 }

@@ -14,6 +14,9 @@ use crate::report::Figures;
 use crate::settings::{Arguments, Name};
 use crate::{history, latency, metg, resume, tenants, workloads};
 
+/// So many executions are few.
+const FEW: usize = 20;
+
 /// Measures on each store that was asked for.
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let backends = match arguments.backend.as_deref() {
@@ -45,7 +48,10 @@ async fn measure<S: Store>(store: &S, backend: &str, arguments: &Arguments) -> R
     };
     figures.workload = arguments.name();
     store.name().clone_into(&mut figures.backend);
-    figures.settings.extend(settings(store, arguments).await?);
+    for (name, value) in settings(store, arguments).await? {
+        // What a workload has said of itself holds.
+        figures.settings.entry(name).or_insert(value);
+    }
     Ok(figures)
 }
 
@@ -76,9 +82,11 @@ async fn settings<S: Store>(store: &S, arguments: &Arguments) -> Result<Map<Stri
 
 /// Makes what is asked of a run of the workload.
 pub(crate) fn load(arguments: &Arguments) -> Result<Load> {
+    let workflow =
+        workloads::workflow(arguments.workload, arguments.what.as_deref(), arguments.tasks.max(1))?;
     Ok(Load {
-        workflow: workloads::workflow(arguments.workload, arguments.what.as_deref())?,
-        executions: arguments.executions(),
+        executions: arguments.executions(workflow.tasks().len()),
+        workflow,
         workers: arguments.workers(),
         in_flight: arguments.in_flight.max(1),
         config: ExecutorConfig::default(),
@@ -102,7 +110,9 @@ async fn throughput<S: Store>(store: &S, arguments: &Arguments) -> Result<Figure
     eprintln!("{}: to warm up", store.name());
     let warm_up = Load { executions: some, ..load.clone() };
     let (run, template) = run_once(store, &warm_up).await?;
-    let method = limit::fastest(store, &template, some, batch(&run, &template, some)).await?;
+    // Of few there are few batches, and then it matters how many connections share them.
+    let enough = some.max(load.executions.min(FEW));
+    let method = limit::fastest(store, &template, enough, batch(&run, &template, some)).await?;
     let (mut runs, mut rates, mut ratios, mut batches) = (vec![], vec![], vec![], vec![]);
     for number in 1..=arguments.runs() {
         eprintln!("{}: run {number} of {}", store.name(), arguments.runs());
@@ -120,6 +130,7 @@ async fn throughput<S: Store>(store: &S, arguments: &Arguments) -> Result<Figure
     let batches = crate::figures::Spread::of(batches);
     figures.items_per_commit = batches.map(|batches| significant(batches.median));
     figures.settings.insert("limit".to_owned(), method.describe().into());
+    figures.settings.insert("workflow".to_owned(), load.workflow.name().into());
     ensure!(figures.executions_per_s.is_some(), "nothing was measured");
     Ok(figures)
 }

@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// How many executions have ended before those of `history`.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) history: usize,
+    /// How many tasks `wide` has side by side, and `deep` in a row.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) tasks: usize,
     /// How many steps the patterns of `metg` have; each is 32 tasks wide.
     #[arg(long, default_value_t = 50)]
     pub(crate) steps: usize,
@@ -79,17 +82,15 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// How many executions a run has, if nobody says.
-    pub(crate) const fn executions(self) -> usize {
+    /// How many executions of so many tasks a run has, if nobody says.
+    fn executions(self, tasks: usize) -> usize {
         match self {
-            Self::Single => 20_000,
-            Self::Chain | Self::Resume | Self::History => 10_000,
-            Self::Limit => 20_000,
-            Self::Fan => 4_000,
-            Self::Wide => 20,
-            Self::Deep => 20,
+            Self::Single | Self::Limit => 30_000,
+            Self::Chain | Self::History => 20_000,
+            Self::Resume => 10_000,
+            Self::Fan => 5_000,
             Self::Latency => 300,
-            Self::Dag => 50,
+            Self::Wide | Self::Deep | Self::Dag => (20_000 / tasks.max(1)).clamp(1, 5_000),
             Self::Tenants | Self::Metg => 1,
         }
     }
@@ -103,8 +104,9 @@ impl Name {
 }
 
 impl Arguments {
-    pub(crate) fn executions(&self) -> usize {
-        self.executions.unwrap_or(self.workload.executions()).max(1)
+    /// How many executions of so many tasks a run has.
+    pub(crate) fn executions(&self, tasks: usize) -> usize {
+        self.executions.unwrap_or_else(|| self.workload.executions(tasks)).max(1)
     }
 
     pub(crate) fn runs(&self) -> usize {
@@ -135,7 +137,8 @@ mod tests {
             let arguments = Arguments::try_parse_from(line).unwrap();
             assert_eq!(arguments.backend.as_deref(), Some("sqlite"));
             assert_eq!((arguments.workload, arguments.runs()), (Name::Chain, 2));
-            assert_eq!(arguments.executions(), Name::Chain.executions());
+            assert_eq!(arguments.executions(3), 20_000);
+            assert_eq!(Name::Deep.executions(1000), 20);
         }
     }
 }

@@ -1,24 +1,25 @@
 //! The workflows that are run.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use cloacina_core::{Task, Workflow, WorkflowError};
+use cloacina_examples::wf;
 
 use crate::settings::Name;
 
-/// How many tasks `wide` has side by side, and `deep` in a row.
-const MANY: usize = 1000;
-
-/// Makes the workflow of a workload that is one.
-pub(crate) fn workflow(name: Name, file: Option<&str>) -> Result<Workflow> {
+/// Makes the workflow of a workload that is one. `many` tasks are side by side in `wide`, and in a row in `deep`.
+pub(crate) fn workflow(name: Name, file: Option<&str>, many: usize) -> Result<Workflow> {
     Ok(match name {
         Name::Single => row("single", 1)?,
         Name::Chain | Name::Latency | Name::Resume | Name::History => row("chain", 3)?,
         Name::Fan => fan("fan", 10)?,
-        Name::Wide => fan("wide", MANY)?,
-        Name::Deep => row("deep", MANY)?,
+        Name::Wide => fan("wide", many)?,
+        Name::Deep => row("deep", many)?,
         Name::Dag => {
             let file = file.context("`dag` needs a file: `dag FILE`")?;
-            bail!("`{file}`: not yet")
+            let instance = wf::read(Path::new(file))?;
+            wf::workflow(&instance, 0.0, &wf::Bodies::default())?
         }
         Name::Tenants | Name::Metg | Name::Limit => bail!("{name:?} is no workflow"),
     })
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     fn widths(name: Name) -> Vec<usize> {
-        levels(&workflow(name, None).unwrap()).iter().map(Vec::len).collect()
+        levels(&workflow(name, None, 1000).unwrap()).iter().map(Vec::len).collect()
     }
 
     #[test]

@@ -55,8 +55,8 @@ fn workloads_run_beside_their_limit_and_count_what_they_write() {
         ("chain --executions 50", 4.0),
         ("chain --executions 50 --workers 2", 4.0),
         ("fan --executions 20", 13.0),
-        ("wide --executions 1", 1003.0),
-        ("deep --executions 1", 1001.0),
+        ("wide --tasks 100 --executions 2", 103.0),
+        ("deep --tasks 100 --executions 2", 101.0),
         ("latency --executions 5", 4.0),
     ] {
         let figures = last_line(line);

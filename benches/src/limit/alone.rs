@@ -2,15 +2,17 @@
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum as _;
+use cloacina_core::ExecutorConfig;
 use serde_json::json;
 
 use super::run;
 use crate::engine::Load;
 use crate::figures::{Spread, significant};
-use crate::measure::{load, run_once};
+use crate::measure::run_once;
 use crate::place::Store;
 use crate::report::{Figures, median_and_range};
 use crate::settings::{Arguments, Name};
+use crate::workloads;
 
 /// How many executions are taken into a transaction.
 const BATCHES: [usize; 4] = [30, 100, 300, 1000];
@@ -19,7 +21,14 @@ const BATCHES: [usize; 4] = [30, 100, 300, 1000];
 pub(crate) async fn measure<S: Store>(store: &S, arguments: &Arguments) -> Result<Figures> {
     let what = arguments.what.as_deref().unwrap_or("chain");
     let Ok(name) = Name::from_str(what, true) else { bail!("`{what}` is no workload") };
-    let load = Load { workflow: crate::workloads::workflow(name, None)?, ..load(arguments)? };
+    let workflow = workloads::workflow(name, None, arguments.tasks.max(1))?;
+    let load = Load {
+        executions: arguments.executions(workflow.tasks().len()),
+        workflow,
+        workers: 1,
+        in_flight: 1,
+        config: ExecutorConfig::default(),
+    };
     let (_, template) = run_once(store, &Load { executions: 1, ..load.clone() }).await?;
     let mut best: Option<(Spread, String, usize)> = None;
     let mut tried = Vec::new();

@@ -49,9 +49,10 @@ impl Method {
     /// Names it.
     pub(crate) fn describe(self) -> String {
         match self {
-            Self::Connections(count) => format!("unnest over {count} connections"),
-            Self::Json => "jsonb_each over one connection".to_owned(),
-            Self::Values => "values over one connection".to_owned(),
+            Self::Connections(1) => "arrays, over one connection".to_owned(),
+            Self::Connections(count) => format!("arrays, over {count} connections"),
+            Self::Json => "one document, over one connection".to_owned(),
+            Self::Values => "values, over one connection".to_owned(),
         }
     }
 }
@@ -147,10 +148,11 @@ pub(crate) async fn run<S: Store>(
     let place = store.place().await?;
     let writers = place.writers(template, method).await?;
     let left = Arc::new(AtomicUsize::new(executions));
+    let share = Share { batch: batch.max(1), writers: writers.len() };
     let mut running = JoinSet::new();
     let begun = Instant::now();
     for writer in writers {
-        running.spawn(write(writer, Arc::clone(&left), template.levels.len(), batch.max(1)));
+        running.spawn(write(writer, Arc::clone(&left), template.levels.len(), share));
     }
     let mut batches = Samples::default();
     while let Some(written) = running.join_next().await {
@@ -161,17 +163,32 @@ pub(crate) async fn run<S: Store>(
     Ok(LimitRun { elapsed, batches })
 }
 
+/// How much a writer takes at once.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    batch: usize,
+    writers: usize,
+}
+
+impl Share {
+    /// Of the last ones less, so that no writer works while the others have nothing left.
+    fn next(self, left: usize) -> usize {
+        let fair = left.div_ceil(self.writers).max(self.batch.div_ceil(4));
+        fair.min(self.batch).min(left)
+    }
+}
+
 /// Takes batches until none is left.
 async fn write<W: Writer>(
     mut writer: W,
     left: Arc<AtomicUsize>,
     levels: usize,
-    batch: usize,
+    share: Share,
 ) -> Result<Samples> {
     let mut batches = Samples::default();
-    let take = |left: usize| (left > 0).then(|| left.saturating_sub(batch));
+    let take = |left: usize| (left > 0).then(|| left - share.next(left));
     while let Ok(before) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-        let ids = (0..before.min(batch)).map(|_| *ExecutionId::new().as_uuid());
+        let ids = (0..share.next(before)).map(|_| *ExecutionId::new().as_uuid());
         let ids: Vec<Uuid> = ids.collect();
         let begun = Instant::now();
         writer.submit(&ids).await?;
@@ -197,4 +214,23 @@ pub(crate) async fn fastest<S: Store>(
     }
     let fastest = tried.into_iter().min_by_key(|(elapsed, _)| *elapsed);
     fastest.map(|(_, method)| method).context("a store has a method")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_batches_are_smaller_and_all_is_taken() {
+        let share = Share { batch: 100, writers: 4 };
+        let mut left: usize = 1000;
+        let mut taken = Vec::new();
+        while left > 0 {
+            taken.push(share.next(left));
+            left -= share.next(left);
+        }
+        assert_eq!(taken, [100, 100, 100, 100, 100, 100, 100, 75, 57, 42, 32, 25, 25, 25, 19]);
+        let alone = Share { batch: 1, writers: 1 };
+        assert_eq!((alone.next(3), alone.next(1)), (1, 1));
+    }
 }

@@ -76,7 +76,5 @@ pub(crate) async fn fill(
     }
     // So that it does not come while something is measured; not every role may ask for it.
     let _ = connection.execute("CHECKPOINT").await;
-    connection.execute("RESET session_replication_role").await?;
-    connection.execute("RESET synchronous_commit").await?;
     Ok(())
 }

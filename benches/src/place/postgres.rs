@@ -9,7 +9,7 @@ use cloacina_postgres::{PostgresBackend, PostgresOptions};
 use cloacina_testing::postgres::schema_name;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -106,7 +106,7 @@ pub(crate) struct PostgresSchema {
 }
 
 impl PostgresSchema {
-    /// Waits until no executor is connected: sessions hand in their counts when they end.
+    /// Waits until nobody is connected but those who count: sessions hand in their counts when they end.
     async fn until_alone(&self, connection: &mut PgConnection) -> Result<()> {
         const SQL: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 \
             AND backend_type = 'client backend' AND application_name <> $2";
@@ -195,13 +195,15 @@ impl Place for PostgresSchema {
     }
 
     async fn begin_half(&self, template: &Template) -> Result<()> {
-        let mut connection = self.connection.lock().await;
-        past::postgres::begin_half(&mut connection, &self.schema, template).await
+        let mut connection = self.database.connect_as("past").await?;
+        past::postgres::begin_half(&mut connection, &self.schema, template).await?;
+        Ok(connection.close().await?)
     }
 
     async fn fill(&self, template: &Template, count: usize) -> Result<()> {
-        let mut connection = self.connection.lock().await;
-        past::postgres::fill(&mut connection, &self.schema, template, count).await
+        let mut connection = self.database.connect_as("past").await?;
+        past::postgres::fill(&mut connection, &self.schema, template, count).await?;
+        Ok(connection.close().await?)
     }
 
     async fn remove(self) -> Result<()> {
