@@ -110,7 +110,10 @@ async fn leave<P: Place>(place: &P, load: &Load, template: &Template) -> Result<
         let mut input = Context::new();
         input.set("order", number.into());
         let submit = client.execute_async(load.workflow.name(), input);
-        async { anyhow::Ok(drop(submit.await?)) }
+        async {
+            submit.await?;
+            anyhow::Ok(())
+        }
     });
     submits.buffer_unordered(load.in_flight).try_collect::<()>().await?;
     client.shutdown().await?;

@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::run;
 use crate::engine::Load;
-use crate::figures::{Spread, significant};
+use crate::figures::{Spread, megabytes, significant};
 use crate::measure::run_once;
 use crate::place::Store;
 use crate::report::{Figures, median_and_range};
 use crate::settings::{Arguments, Name};
-use crate::workloads;
+use crate::{process, workloads};
 
 /// How many executions are taken into a transaction.
 const BATCHES: [usize; 4] = [30, 100, 300, 1000];
@@ -50,10 +50,13 @@ pub(crate) async fn measure<S: Store>(store: &S, arguments: &Arguments) -> Resul
     }
     let (rate, method, batch) = best.context("a store has a method")?;
     let tasks = load.workflow.tasks().len();
-    let mut figures = Figures::default();
-    figures.executions = Some(load.executions);
-    figures.tasks_per_execution = Some(tasks);
-    figures.runs = Some(arguments.runs());
+    let mut figures = Figures {
+        executions: Some(load.executions),
+        tasks_per_execution: Some(tasks),
+        runs: Some(arguments.runs()),
+        peak_rss_mb: process::peak().map(megabytes),
+        ..Figures::default()
+    };
     (figures.executions_per_s, figures.executions_per_s_range) = median_and_range(Some(rate));
     figures.tasks_per_s = Some(significant(rate.median * tasks as f64));
     figures.limit_executions_per_s = figures.executions_per_s;
