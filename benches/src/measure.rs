@@ -142,9 +142,29 @@ fn items_per_commit(run: &Run, template: &Template, executions: usize) -> f64 {
 
 /// How many executions the bare loop takes into a transaction, to have as many items in it.
 fn batch(run: &Run, template: &Template, executions: usize) -> usize {
-    let items = items_per_commit(run, template, executions).round();
-    // The cast saturates, and there are never so many.
+    fitting(executions, items_per_commit(run, template, executions))
+}
+
+/// The size of batches of which no more are needed than with so many items in each. Of few executions they are larger: the engine's
+/// commits hold items of different levels, those of the bare loop do not.
+fn fitting(executions: usize, items: f64) -> usize {
+    let batches = (executions as f64 / items.max(1.0)).floor().max(1.0);
+    // Between 1 and the number of executions.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
-    let items = items as usize;
-    items.clamp(1, executions)
+    let size = (executions as f64 / batches).ceil() as usize;
+    size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bare_loop_needs_no_more_commits_than_the_engine() {
+        assert_eq!(fitting(20_000, 870.0), 910, "22 batches");
+        assert_eq!(fitting(20, 11.5), 20);
+        assert_eq!(fitting(20, 0.4), 1);
+        assert_eq!(fitting(1, 3.0), 1);
+        assert_eq!(fitting(10, 1e9), 10);
+    }
 }
