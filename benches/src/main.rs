@@ -4,32 +4,29 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command reports by printing")]
 
+mod counters;
+mod database;
+mod engine;
 mod figures;
+mod history;
+mod latency;
+mod limit;
+mod measure;
+mod metg;
+mod past;
+mod place;
 mod process;
+mod report;
+mod resume;
+mod settings;
 mod tenants;
+mod workloads;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-
-/// Measures what the engine does with the machine.
-#[derive(Debug, Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    workload: Workload,
-}
-
-#[derive(Debug, Subcommand)]
-enum Workload {
-    /// Many tenants of which few are active: what idle ones cost, and how long a quiet one waits beside busy ones.
-    Tenants(tenants::Arguments),
-}
+use clap::Parser as _;
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+    let arguments = settings::Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match arguments.workload {
-            Workload::Tenants(arguments) => tenants::run(arguments).await,
-        }
-    })
+    runtime.block_on(measure::run(&arguments))
 }

@@ -3,6 +3,7 @@
 mod load;
 mod place;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -10,10 +11,10 @@ use cloacina_core::{TenantId, TenantManager, TenantStore, UnifiedExecutor};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use crate::figures::{millis, rounded};
-use crate::process;
+use crate::figures::{megabytes, millis, rounded, significant};
+use crate::{process, report};
 use load::{Board, Load, Quiet};
-use place::{Database, Folder, Place};
+use place::{Folder, Place, Schemas};
 
 /// How many tenants are created at once.
 const AT_ONCE: usize = 8;
@@ -26,10 +27,8 @@ const IDLE: Duration = Duration::from_secs(2);
 
 /// Settings of the workload.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Of `tenants` only")]
 pub(crate) struct Arguments {
-    /// `sqlite`, `postgres` (a throw-away server) or an address of PostgreSQL; both stores if not given.
-    #[arg(long)]
-    backend: Option<String>,
     /// How many tenants there are.
     #[arg(long, default_value_t = 5_000)]
     tenants: usize,
@@ -42,16 +41,11 @@ pub(crate) struct Arguments {
     /// How many quiet tenants are asked for an execution, alone and beside the others.
     #[arg(long, default_value_t = 200)]
     samples: usize,
-    /// Prints the figures of each store as one line of JSON as well.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What was measured on one store.
 #[derive(Debug, Serialize)]
 struct Figures {
-    workload: &'static str,
-    backend: String,
     tenants: usize,
     active: usize,
     /// Tenants created in a second.
@@ -79,6 +73,24 @@ struct Figures {
     resident_mb: f64,
 }
 
+impl Figures {
+    /// Puts them beside those that all workloads have.
+    fn into_common(self) -> Result<report::Figures> {
+        let mut common = report::Figures {
+            p50_ms: Some(self.alone.warm_p50_ms),
+            p99_ms: Some(self.alone.warm_p99_ms),
+            tasks_per_s: Some(self.beside_all_tasks_per_s),
+            cpu_s: process::cpu().map(|cpu| significant(cpu.as_secs_f64())),
+            peak_rss_mb: process::peak().map(megabytes),
+            runs: Some(1),
+            ..report::Figures::default()
+        };
+        let fields = serde_json::to_value(self)?;
+        common.more.extend(fields.as_object().context("figures are an object")?.clone());
+        Ok(common)
+    }
+}
+
 /// From the submit of a quiet tenant to the start of its task.
 #[derive(Debug, Serialize)]
 struct Waits {
@@ -101,31 +113,28 @@ impl Waits {
     }
 }
 
-/// Measures on each store that was asked for.
-pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let backends = match arguments.backend.as_deref() {
-        None => vec!["sqlite", "postgres"],
-        Some(backend) => vec![backend],
+/// Measures on a store.
+pub(crate) async fn run(
+    arguments: &Arguments,
+    backend: &str,
+    folder: Option<&Path>,
+) -> Result<report::Figures> {
+    let figures = match backend {
+        "sqlite" => {
+            let place = Folder::new(folder)?;
+            measure(arguments, &place, backend).await?
+        }
+        url => {
+            let place = Schemas::new(url).await?;
+            let figures = measure(arguments, &place, "postgres").await;
+            place.remove().await?;
+            figures?
+        }
     };
-    for backend in backends {
-        let figures = match backend {
-            "sqlite" => {
-                let place = Folder::new()?;
-                measure(&arguments, backend, &place).await?
-            }
-            url => {
-                let place = Database::new(url).await?;
-                let figures = measure(&arguments, "postgres", &place).await;
-                place.remove().await?;
-                figures?
-            }
-        };
-        print(&figures, arguments.json)?;
-    }
-    Ok(())
+    figures.into_common()
 }
 
-async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> Result<Figures> {
+async fn measure<P: Place>(arguments: &Arguments, place: &P, backend: &str) -> Result<Figures> {
     let names: Vec<_> = (0..arguments.tenants).map(|number| format!("tenant_{number}")).collect();
     eprintln!("{backend}: {} tenants are created", names.len());
     let created_per_s = create(place, &names).await?;
@@ -165,8 +174,6 @@ async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> R
     let resident = process::resident().unwrap_or_default();
     manager.shutdown().await?;
     Ok(Figures {
-        workload: "tenants",
-        backend: backend.to_owned(),
         tenants: arguments.tenants,
         active: arguments.active,
         created_per_s: rounded(created_per_s),
@@ -184,7 +191,7 @@ async fn measure<P: Place>(arguments: &Arguments, backend: &str, place: &P) -> R
         beside_all_tasks_per_s: rounded(loaded.tasks_per_s),
         most_connections,
         connections_bound: place.connections_bound(),
-        resident_mb: rounded(resident as f64 / (1024.0 * 1024.0)),
+        resident_mb: megabytes(resident),
     })
 }
 
@@ -230,17 +237,4 @@ async fn until_all_rest<S: TenantStore>(manager: &TenantManager<S>) {
     while !manager.active_tenants().is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn print(figures: &Figures, json: bool) -> Result<()> {
-    let value = serde_json::to_value(figures)?;
-    let fields = value.as_object().context("figures are an object")?;
-    println!("\n{}", figures.backend);
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "workload") {
-        println!("  {name:28} {value}");
-    }
-    if json {
-        println!("{value}");
-    }
-    Ok(())
 }

@@ -1,17 +1,19 @@
 //! Where the tenants are: a folder, or a database whose counters are read.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cloacina_core::TenantStore;
 use cloacina_postgres::{PostgresOptions, PostgresTenants};
 use cloacina_sqlite::SqliteTenants;
-use cloacina_testing::postgres::Server;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
+
+use crate::database::Database;
 
 /// How many connections all tenants share.
 const POOL: u32 = 10;
@@ -47,8 +49,9 @@ pub(super) struct Watch {
 pub(super) struct Folder(TempDir);
 
 impl Folder {
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self(TempDir::new()?))
+    /// Makes it in a folder, or in the one for temporary files.
+    pub(super) fn new(within: Option<&Path>) -> Result<Self> {
+        Ok(Self(within.map_or_else(TempDir::new, TempDir::new_in)?))
     }
 }
 
@@ -76,38 +79,17 @@ impl Place for Folder {
     }
 }
 
-/// A database of its own on a PostgreSQL server.
-pub(super) struct Database {
-    /// Of the server, for what is asked past the tenants.
-    url: String,
-    name: String,
-    _server: Option<Server>,
-}
+/// Schemas of a database of its own on a PostgreSQL server.
+pub(super) struct Schemas(Arc<Database>);
 
-impl Database {
+impl Schemas {
     /// Makes a database on the server at that address, or on a throw-away one.
     pub(super) async fn new(url: &str) -> Result<Self> {
-        let (url, server) = if url == "postgres" {
-            let server = Server::start()?;
-            (server.url().to_owned(), Some(server))
-        } else {
-            (url.to_owned(), None)
-        };
-        let name = cloacina_testing::postgres::schema_name();
-        let place = Self { url, name, _server: server };
-        let create = format!("CREATE DATABASE {}", place.name);
-        place.connect().await?.execute(AssertSqlSafe(create)).await?;
-        Ok(place)
+        Ok(Self(Arc::new(Database::new(url).await?)))
     }
 
     pub(super) async fn remove(&self) -> Result<()> {
-        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        self.connect().await?.execute(AssertSqlSafe(drop)).await?;
-        Ok(())
-    }
-
-    async fn connect(&self) -> Result<PgConnection> {
-        Ok(self.url.parse::<PgConnectOptions>()?.disable_statement_logging().connect().await?)
+        self.0.remove().await
     }
 }
 
@@ -116,12 +98,11 @@ async fn number(connection: &mut PgConnection, sql: &str, database: &str) -> Res
     Ok(query.fetch_one(connection).await?)
 }
 
-impl Place for Database {
+impl Place for Schemas {
     type Store = PostgresTenants;
 
     fn store(&self) -> Result<PostgresTenants> {
-        let (server, _) = self.url.rsplit_once('/').context("an address names a database")?;
-        let options = PostgresOptions::from_url(&format!("{server}/{}", self.name))?;
+        let options = PostgresOptions::from_url(self.0.url())?;
         Ok(PostgresTenants::with_options(options.pool_size(POOL)))
     }
 
@@ -130,18 +111,17 @@ impl Place for Database {
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
         // A session that is idle tells its last counts only after ten seconds.
         tokio::time::sleep(Duration::from_secs(11)).await;
-        Ok(Some(number(&mut self.connect().await?, SQL, &self.name).await?))
+        Ok(Some(number(&mut self.0.connect().await?, SQL, self.0.name()).await?))
     }
 
     fn watch_connections(&self) -> Option<Watch> {
         const SQL: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
         let most = Arc::new(AtomicU64::new(0));
-        let (url, name, highest) = (self.url.clone(), self.name.clone(), Arc::clone(&most));
+        let (database, highest) = (Arc::clone(&self.0), Arc::clone(&most));
         let watch = async move {
-            let options = url.parse::<PgConnectOptions>()?.disable_statement_logging();
-            let mut connection = options.connect().await?;
+            let mut connection = database.connect().await?;
             loop {
-                let count = number(&mut connection, SQL, &name).await?;
+                let count = number(&mut connection, SQL, database.name()).await?;
                 highest.fetch_max(count.try_into()?, Ordering::Relaxed);
                 tokio::time::sleep(COUNT).await;
             }

@@ -138,12 +138,25 @@ impl Server {
     ///
     /// A [`ServerError`] that says how to get a server, or what it said when it did not start.
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(Flush::Never)
+    }
+
+    /// As [`start`](Self::start), but commits wait for the disk, as they do where data matters: for measurements.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_durable() -> Result<Self, ServerError> {
+        Self::start_with(Flush::AtCommit)
+    }
+
+    fn start_with(flush: Flush) -> Result<Self, ServerError> {
         let binaries = binaries::find_server()?;
         let password = WorkerId::new().to_string();
         let port = free_port(WHAT)?;
         let folder = Folder::new(WHAT)?;
         folder.write("password", &password)?;
-        let options = options(port);
+        let options = options(port, flush);
         let arguments = [binaries.as_os_str(), folder.path().as_os_str(), options.as_ref()];
         let supervised = Supervised::start(WHAT, &supervisor(INITIALIZE), &arguments)?;
         let url = format!("postgresql://postgres:{password}@127.0.0.1:{port}/postgres");
@@ -205,11 +218,23 @@ impl Server {
     }
 }
 
+/// When a server brings to the disk what it has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    /// When the operating system likes. A test has no use for durability against a loss of power.
+    Never,
+    /// Before it acknowledges a commit.
+    AtCommit,
+}
+
 /// Returns the settings of a server on a port.
-fn options(port: u16) -> String {
-    // A test has no use for durability against a loss of power.
+fn options(port: u16, flush: Flush) -> String {
+    let flush = match flush {
+        Flush::Never => "-c fsync=off",
+        Flush::AtCommit => "-c fsync=on -c full_page_writes=on -c synchronous_commit=on",
+    };
     format!(
-        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off \
+        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' {flush} \
          -c max_connections=300 -c log_min_messages=warning"
     )
 }

@@ -1,7 +1,7 @@
 //! A standby: a server that follows another one, which waits for it at every commit, and that can take its place.
 
 use super::supervised::{Folder, Supervised, free_port, io};
-use super::{Own, Server, ServerError, WHAT, options, supervisor};
+use super::{Flush, Own, Server, ServerError, WHAT, options, supervisor};
 
 /// What a standby is called where it follows.
 const NAME: &str = "cloacina_standby";
@@ -28,7 +28,7 @@ impl Server {
         Self::wait_for_standby(own)?;
         let options = format!(
             "{} -c cluster_name={NAME} -c wal_retrieve_retry_interval=100ms",
-            options(own_port)
+            options(own_port, Flush::Never)
         );
         let (before, place) = self.url.rsplit_once('@').unwrap_or_default();
         let port = place.split([':', '/']).nth(1).unwrap_or_default();

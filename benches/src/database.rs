@@ -1,0 +1,89 @@
+//! A database of its own on a PostgreSQL server, whose commits wait for the disk.
+
+use anyhow::{Context as _, Result, ensure};
+use cloacina_testing::postgres::{Server, schema_name};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use url::Url;
+
+/// What sessions are called that count what others do.
+pub(crate) const HARNESS: &str = "cloacina-bench";
+
+/// A database on the server at an address, or on a throw-away one.
+pub(crate) struct Database {
+    /// Of the server.
+    admin: String,
+    url: String,
+    name: String,
+    /// Stops with this.
+    server: Option<Server>,
+}
+
+impl Database {
+    /// Makes a database on the server at that address; `postgres` stands for a throw-away one.
+    pub(crate) async fn new(address: &str) -> Result<Self> {
+        let (admin, server) = if address == "postgres" {
+            let server = Server::start_durable()?;
+            (server.url().to_owned(), Some(server))
+        } else {
+            (address.to_owned(), None)
+        };
+        let name = schema_name();
+        // An error that shows the address would show the password.
+        let mut url = Url::parse(&admin).context("the address of the server is malformed")?;
+        url.set_path(&name);
+        let database = Self { admin, url: url.into(), name, server };
+        let create = format!("CREATE DATABASE {}", database.name);
+        connect(&database.admin, HARNESS).await?.execute(AssertSqlSafe(create)).await?;
+        if database.is_own() {
+            let mut connection = database.connect().await?;
+            for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+                let found = show(&mut connection, setting).await?;
+                ensure!(found == "on", "`{setting}` is `{found}`: nothing would be durable");
+            }
+        }
+        Ok(database)
+    }
+
+    /// Returns its address, with the password.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells whether the server was started here.
+    pub(crate) fn is_own(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Opens a session in it.
+    pub(crate) async fn connect(&self) -> Result<PgConnection> {
+        self.connect_as(HARNESS).await
+    }
+
+    /// Opens a session in it under a name of its own.
+    pub(crate) async fn connect_as(&self, name: &str) -> Result<PgConnection> {
+        connect(&self.url, name).await
+    }
+
+    pub(crate) async fn remove(&self) -> Result<()> {
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        let mut connection = connect(&self.admin, HARNESS).await?;
+        connection.execute(AssertSqlSafe(drop)).await?;
+        Ok(connection.close().await?)
+    }
+}
+
+async fn connect(url: &str, name: &str) -> Result<PgConnection> {
+    let options = url.parse::<PgConnectOptions>()?.application_name(name);
+    Ok(options.disable_statement_logging().connect().await?)
+}
+
+/// Reads a setting of the server.
+pub(crate) async fn show(connection: &mut PgConnection, setting: &str) -> Result<String> {
+    let query = sqlx::query_scalar("SELECT current_setting($1)").bind(setting);
+    Ok(query.fetch_one(connection).await?)
+}
