@@ -26,9 +26,11 @@ use super::held::{Held, Load};
 use super::partings::Parting;
 use super::restore::TakenUp;
 use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Release, Survival};
+use crate::result::between;
 use crate::state::{AttemptResult, Command, Event, ExecutionState};
 use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
+
 pub(super) use mailbox::Address;
 use mailbox::{Mailbox, mailbox};
 use timers::{Timer, Timers};
@@ -68,7 +70,7 @@ pub(super) enum Order {
     Resume,
     /// It has ended in the store.
     Ended(PipelineStatus),
-    /// Somebody else owns it.
+    /// Somebody else owns it, or everything stops.
     Lost,
     /// Give it back as soon as nothing runs.
     HandOver,
@@ -126,7 +128,7 @@ pub(super) struct Driver {
     serial: u64,
     timers: Timers,
     halt: CancellationToken,
-    /// Set by an order before the driver gets to hear of it.
+    /// Set by an order before the driver hears of it.
     held_back: Arc<AtomicBool>,
     paused: bool,
     /// Held from the end of an attempt that ran alone until that is committed.
@@ -221,7 +223,7 @@ impl Driver {
     }
 
     async fn drive(&mut self) -> End {
-        // What comes after this check is told by an order.
+        // What comes later is told by an order.
         if self.engine.is_killed() {
             return End::Gone;
         }
@@ -232,7 +234,7 @@ impl Driver {
         let at = Instant::now();
         let mut first = Event::Begun { at };
         if let Some(limit) = self.engine.config.pipeline_timeout {
-            let age = self.snapshot.record.started_at.map(|at| age(at, self.snapshot.now));
+            let age = self.snapshot.record.started_at.map(|at| between(at, self.snapshot.now));
             let left = limit.saturating_sub(age.unwrap_or_default());
             if left.is_zero() {
                 // It ran out while nobody owned the execution: nothing of it starts any more.
@@ -348,7 +350,7 @@ impl Driver {
 
     /// Gives the execution back. Until that is done it counts as held: nobody else would know of it.
     async fn release(&self, due_in: Option<Duration>) {
-        let (execution, worker, epoch) = (self.id, self.worker, self.epoch);
+        let Self { id: execution, worker, epoch, .. } = *self;
         let release = Release { execution, worker, epoch, due_in };
         // With those of others: a worker may give back hundreds at once.
         while let Ok(Err(error)) = self.engine.committer.release(release.clone()).await {
@@ -366,9 +368,9 @@ impl Driver {
     /// Remembers what this worker parted with, should it have been declared dead.
     fn note_parting(&self, end: &End) {
         let parting = match end {
+            End::Gone if self.engine.is_killed() => return,
             // Nothing is taken back of what has ended.
             End::Ended(_) | End::Overtaken(_) => return,
-            End::Gone if self.engine.is_killed() => return,
             End::Gone => Parting::Lost,
             // A heartbeat of a new worker vouches for nothing of the old one.
             End::Release | End::Refused if self.worker != self.engine.worker() => Parting::Lost,
@@ -393,9 +395,4 @@ impl Driver {
         let result = crate::PipelineResult::from_snapshot(self.snapshot, &tasks);
         self.engine.waiters.tell(self.id, result.map_err(Arc::new));
     }
-}
-
-/// The time between two timestamps of the store.
-fn age(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
-    crate::result::between(from, to)
 }

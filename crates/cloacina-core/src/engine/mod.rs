@@ -1,9 +1,9 @@
 //! The engine: compiled once, over `dyn Backend`.
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
-//! worker alive and finds work, [`restore`] turns records into states, [`partings`] takes back what a death that was none
-//! did; [`slots`] shares the slots of the process among its executors, [`admission`] bounds the submits that wait; [`submit`] and
-//! [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends
+//! worker alive and finds work, [`strangers`] takes up other versions, [`restore`] turns records into states, [`partings`]
+//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`admission`]
+//! bounds the submits that wait; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends
 //! everything.
 
 mod admission;
@@ -18,6 +18,7 @@ mod partings;
 mod restore;
 mod slots;
 mod steward;
+mod strangers;
 mod submit;
 mod turns;
 mod waiters;
