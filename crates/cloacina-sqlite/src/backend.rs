@@ -71,7 +71,7 @@ impl SqliteBackend {
         })??;
         let Opened { path, connections, is_new } = opened;
         let locks = Arc::new(Locks::new(path.clone()));
-        let wake = Wake::new(version);
+        let wake = Wake::new(version, &path);
         Ok((Self { connections, locks, wake, path: path.into() }, is_new))
     }
 

@@ -27,6 +27,7 @@ mod error;
 mod json;
 mod liveness;
 mod locks;
+mod mark;
 mod migrate;
 mod open;
 mod queries;

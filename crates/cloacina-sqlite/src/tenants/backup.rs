@@ -9,7 +9,8 @@ use cloacina_core::{BackendError, TenantError, TenantId};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-use super::folder::{Folder, Hold, beside, flush};
+use super::folder::{Folder, Hold, flush};
+use crate::mark::beside;
 use super::look::{Found, look_locked};
 use crate::connections::blocking;
 use crate::error::{Context as _, refused, refused_by};

@@ -3,19 +3,16 @@
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cloacina_core::{BackendError, TenantId};
 use tokio::time::{Instant, sleep};
 
-use crate::clock::Clock;
 use crate::error::{refused, refused_by};
+use crate::mark::{LOG, Mark, beside};
 
 /// What the name of a tenant's file ends with.
 pub(super) const ENDING: &str = ".db";
-
-/// What SQLite puts behind the name of a file for its log.
-pub(super) const LOG: &str = "-wal";
 
 /// What SQLite puts behind the name of a file.
 const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
@@ -25,9 +22,6 @@ const LOCK: &str = ".lock";
 
 /// Who goes in shares this for a moment; who wants to be alone closes it.
 const GATE: &str = ".gate";
-
-/// Times of files are coarse: what was written a moment ago may be written again without a trace.
-const COARSE: Duration = Duration::from_millis(100);
 
 /// How long a call waits for that lock before it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,13 +37,6 @@ pub(super) enum Hold {
     Shared,
     /// Alone.
     Alone,
-}
-
-/// When a file was written, and how large it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) written: Option<SystemTime>,
-    pub(super) len: u64,
 }
 
 /// What a database and its log are like: whoever writes to one changes it.
@@ -218,13 +205,6 @@ pub(super) fn named(name: &str, ending: &str) -> Option<TenantId> {
     TenantId::new(name.strip_suffix(ending)?).ok()
 }
 
-/// Returns the path of what lies beside a database.
-pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(ending);
-    path.into()
-}
-
 /// Looks at a database and its log from outside. Refuses what is no regular file: a link may lead anywhere.
 pub(super) fn marks(database: &Path) -> Result<Marks, BackendError> {
     let mut marks = Marks { database: regular(database)?, log: None };
@@ -270,19 +250,6 @@ impl Marks {
     /// Reports whether who writes from now on changes the marks.
     pub(super) fn are_settled(&self) -> bool {
         [self.database, self.log].iter().flatten().all(Mark::is_settled)
-    }
-}
-
-impl Mark {
-    pub(super) fn of(found: &Metadata) -> Self {
-        Self { written: found.modified().ok(), len: found.len() }
-    }
-
-    /// Reports whether nobody wrote a moment ago: who writes from now on changes the mark.
-    pub(super) fn is_settled(&self) -> bool {
-        let since_1970 = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
-        let written = self.written.and_then(since_1970).map(|at| i64::try_from(at.as_micros()));
-        matches!(written, Some(Ok(at)) if at < Clock::read().before(COARSE))
     }
 }
 

@@ -8,8 +8,9 @@ use std::{fs, io};
 use cloacina_core::{BackendError, TenantId};
 use tokio::time::Instant;
 
-use super::folder::{ENDING, Folder, LOG, Mark, Marks, beside, named};
+use super::folder::{ENDING, Folder, Marks, named};
 use crate::locks::{self, Probe};
+use crate::mark::{LOG, Mark, beside};
 
 /// What was seen in the folder, and what nobody was told of yet.
 #[derive(Debug)]
@@ -70,8 +71,8 @@ impl Watch {
         if cfg!(unix) && self.folder == Some(now) {
             for tenant in self.logs.clone() {
                 let database = folder.file(&tenant);
-                let log = mark(&beside(&database, LOG));
-                self.note(tenant, Marks { database: mark(&database), log }, &is_open);
+                let log = Mark::at(&beside(&database, LOG));
+                self.note(tenant, Marks { database: Mark::at(&database), log }, &is_open);
             }
         } else {
             self.folder = None;
@@ -90,9 +91,9 @@ impl Watch {
             let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
             let Some(name) = name.to_str() else { continue };
             if let Some(tenant) = named(name, ENDING) {
-                found.entry(tenant).or_default().database = mark(&path);
+                found.entry(tenant).or_default().database = Mark::at(&path);
             } else if let Some(tenant) = name.strip_suffix(LOG).and_then(|it| named(it, ENDING)) {
-                found.entry(tenant).or_default().log = mark(&path);
+                found.entry(tenant).or_default().log = Mark::at(&path);
             } else if let Some((database, _)) = name.split_once(locks::MARK)
                 && let Some(tenant) = named(database, ENDING)
             {
@@ -158,10 +159,6 @@ impl Watch {
     pub(super) fn looks(&mut self) {
         self.looked = Instant::now();
     }
-}
-
-fn mark(path: &Path) -> Option<Mark> {
-    fs::symlink_metadata(path).ok().map(|found| Mark::of(&found))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::SharedBackend;
-use super::shared::Stall;
+use super::shared::{Calls, Stall};
 use crate::conformance::{Fixture, Harness, PATIENCE, soon, take_a_breath};
 
 /// An executor of the suite.
@@ -56,7 +56,7 @@ impl ExecutorFixture {
         workflows: impl IntoIterator<Item = Workflow>,
         settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
     ) -> Process {
-        self.process_and_stall(workflows, settings).await.0
+        self.process_and_backend(workflows, settings).await.0
     }
 
     /// The same, with what holds up its commits.
@@ -65,6 +65,25 @@ impl ExecutorFixture {
         workflows: impl IntoIterator<Item = Workflow>,
         settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
     ) -> (Process, Stall) {
+        let (process, backend) = self.process_and_backend(workflows, settings).await;
+        (process, backend.stall())
+    }
+
+    /// The same, with what counts its calls.
+    pub(crate) async fn process_and_calls(
+        &self,
+        workflows: impl IntoIterator<Item = Workflow>,
+        settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
+    ) -> (Process, Calls) {
+        let (process, backend) = self.process_and_backend(workflows, settings).await;
+        (process, backend.calls())
+    }
+
+    async fn process_and_backend(
+        &self,
+        workflows: impl IntoIterator<Item = Workflow>,
+        settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
+    ) -> (Process, SharedBackend) {
         let handle = self.store.another_handle().await;
         let builder = Executor::builder()
             .poll_interval(Duration::from_millis(20))
@@ -72,9 +91,9 @@ impl ExecutorFixture {
             .cancel_grace(Duration::from_millis(50))
             .workflows(workflows);
         let backend = SharedBackend::new(Arc::clone(&handle));
-        let stall = backend.stall();
+        let own = backend.clone();
         let built = soon("the start of an executor", settings(builder).build_on(backend)).await;
-        (Process { executor: built.expect("an executor starts"), handle }, stall)
+        (Process { executor: built.expect("an executor starts"), handle }, own)
     }
 
     /// Reads what kinds of events an execution has, in their order.

@@ -5,6 +5,8 @@
 macro_rules! for_each_executor_case {
     ([$($callback:tt)+] $($args:tt)*) => {
         $($callback)+ { $($args)*
+            an_idle_executor_asks_for_nothing_but_its_heartbeat,
+            a_lone_chain_of_three_takes_four_commits,
             outputs_reach_their_tasks_across_a_crash,
             outputs_reach_their_tasks_in_a_repeated_execution,
             a_task_fails_for_good_without_an_output_that_it_takes,

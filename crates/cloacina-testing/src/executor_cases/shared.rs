@@ -1,6 +1,6 @@
 //! An executor's own end of a back end whose type is not known.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,68 +14,111 @@ use cloacina_core::{ExecutionId, WorkerId};
 
 /// A handle on a store of any kind, as a [`Backend`] with a type, which an executor wants. Clones are one handle.
 #[derive(Debug, Clone)]
-pub struct SharedBackend(Arc<dyn Backend>, Stall);
+pub struct SharedBackend {
+    handle: Arc<dyn Backend>,
+    stall: Stall,
+    calls: Calls,
+}
 
 /// Keeps commits from being made while its lock is held: a store that is slow, for as long as a case likes.
 pub(crate) type Stall = Arc<tokio::sync::Mutex<()>>;
+
+/// The calls of an executor to its store, in their order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<Vec<&'static str>>>);
+
+impl Calls {
+    fn lock(&self) -> MutexGuard<'_, Vec<&'static str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, call: &'static str) {
+        self.lock().push(call);
+    }
+
+    /// Returns the calls since the last time.
+    pub(crate) fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Counts the calls of one kind since they were taken.
+    pub(crate) fn count(&self, call: &str) -> usize {
+        self.lock().iter().filter(|made| **made == call).count()
+    }
+}
 
 impl SharedBackend {
     /// Wraps a handle.
     #[must_use]
     pub fn new(handle: Arc<dyn Backend>) -> Self {
-        Self(handle, Stall::default())
+        Self { handle, stall: Stall::default(), calls: Calls::default() }
     }
 
     /// Returns what holds up its commits.
     pub(crate) fn stall(&self) -> Stall {
-        Arc::clone(&self.1)
+        Arc::clone(&self.stall)
+    }
+
+    /// Returns what notes its calls.
+    pub(crate) fn calls(&self) -> Calls {
+        self.calls.clone()
     }
 }
 
 #[async_trait]
 impl Backend for SharedBackend {
     async fn register_worker(&self, worker: &NewWorker) -> Result<(), BackendError> {
-        self.0.register_worker(worker).await
+        self.calls.note("register_worker");
+        self.handle.register_worker(worker).await
     }
 
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError> {
-        self.0.heartbeat(beat).await
+        self.calls.note("heartbeat");
+        self.handle.heartbeat(beat).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {
-        self.0.retire_worker(worker).await
+        self.calls.note("retire_worker");
+        self.handle.retire_worker(worker).await
     }
 
     async fn bury_dead_workers(&self, by: WorkerId) -> Result<Vec<Burial>, BackendError> {
-        self.0.bury_dead_workers(by).await
+        self.calls.note("bury_dead_workers");
+        self.handle.bury_dead_workers(by).await
     }
 
     async fn acquit(&self, survivals: &[Survival]) -> Result<(), BackendError> {
-        self.0.acquit(survivals).await
+        self.calls.note("acquit");
+        self.handle.acquit(survivals).await
     }
 
     async fn define_workflows(
         &self,
         definitions: &[WorkflowDefinition],
     ) -> Result<(), BackendError> {
-        self.0.define_workflows(definitions).await
+        self.calls.note("define_workflows");
+        self.handle.define_workflows(definitions).await
     }
 
     async fn definition(&self, key: &WorkflowKey) -> Result<Option<JsonText>, BackendError> {
-        self.0.definition(key).await
+        self.calls.note("definition");
+        self.handle.definition(key).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
-        drop(self.1.lock().await);
-        self.0.commit(batch).await
+        drop(self.stall.lock().await);
+        self.calls.note("commit");
+        self.handle.commit(batch).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {
-        self.0.claim(request).await
+        self.calls.note("claim");
+        self.handle.claim(request).await
     }
 
     async fn release(&self, releases: &[Release]) -> Result<(), BackendError> {
-        self.0.release(releases).await
+        self.calls.note("release");
+        self.handle.release(releases).await
     }
 
     async fn control(
@@ -83,38 +126,47 @@ impl Backend for SharedBackend {
         execution: ExecutionId,
         order: &Control,
     ) -> Result<ControlVerdict, BackendError> {
-        self.0.control(execution, order).await
+        self.calls.note("control");
+        self.handle.control(execution, order).await
     }
 
     async fn standing(&self, ids: &[ExecutionId]) -> Result<Vec<Option<Standing>>, BackendError> {
-        self.0.standing(ids).await
+        self.calls.note("standing");
+        self.handle.standing(ids).await
     }
 
     async fn load(&self, id: ExecutionId) -> Result<Option<ExecutionSnapshot>, BackendError> {
-        self.0.load(id).await
+        self.calls.note("load");
+        self.handle.load(id).await
     }
 
     async fn list(&self, query: &ExecutionQuery) -> Result<Vec<ExecutionRecord>, BackendError> {
-        self.0.list(query).await
+        self.calls.note("list");
+        self.handle.list(query).await
     }
 
     async fn events(&self, execution: ExecutionId) -> Result<Vec<EventRecord>, BackendError> {
-        self.0.events(execution).await
+        self.calls.note("events");
+        self.handle.events(execution).await
     }
 
     async fn counts(&self) -> Result<Counts, BackendError> {
-        self.0.counts().await
+        self.calls.note("counts");
+        self.handle.counts().await
     }
 
     async fn prune(&self, age: Duration, limit: u32) -> Result<u64, BackendError> {
-        self.0.prune(age, limit).await
+        self.calls.note("prune");
+        self.handle.prune(age, limit).await
     }
 
     async fn changed(&self, poll: Duration) {
-        self.0.changed(poll).await;
+        self.calls.note("changed");
+        self.handle.changed(poll).await;
     }
 
     async fn close(&self) {
-        self.0.close().await;
+        self.calls.note("close");
+        self.handle.close().await;
     }
 }

@@ -1,0 +1,56 @@
+//! What the engine asks of its store, by counts: these do not depend on how fast the machine is.
+
+use std::time::Duration;
+
+use cloacina_core::{PipelineStatus, Workflow};
+
+use super::bodies::idle;
+use super::fixture::{ExecutorBuilder, ExecutorFixture, until, workflow};
+use super::shared::Calls;
+
+/// A lease of which a third is short.
+fn quick(builder: ExecutorBuilder) -> ExecutorBuilder {
+    builder.lease_ttl(Duration::from_millis(600))
+}
+
+fn chain() -> Workflow {
+    workflow("chain", [idle("a"), idle("b").depends_on(["a"]), idle("c").depends_on(["b"])])
+}
+
+/// Waits for so many heartbeats, and returns what else was asked meanwhile. Waiting for changes is no question.
+async fn asked_in(calls: &Calls, heartbeats: usize) -> Vec<&'static str> {
+    calls.take();
+    until("heartbeats", async || calls.count("heartbeat") >= heartbeats).await;
+    let others = calls.take().into_iter().filter(|call| !["heartbeat", "changed"].contains(call));
+    others.collect()
+}
+
+/// Catches an executor that looks for work which nobody announced, again and again.
+pub async fn an_idle_executor_asks_for_nothing_but_its_heartbeat(fx: &ExecutorFixture) {
+    let (process, calls) = fx.process_and_calls([chain()], quick).await;
+    // What it looks for at its start, and after it has worked, is over when a heartbeat has found nothing to do.
+    asked_in(&calls, 3).await;
+    assert_eq!(asked_in(&calls, 4).await, [""; 0], "since its start");
+    let result = process.run("chain").await;
+    assert_eq!(result.status, PipelineStatus::Completed, "{result:?}");
+    asked_in(&calls, 3).await;
+    assert_eq!(asked_in(&calls, 4).await, [""; 0], "since it has worked");
+}
+
+/// Catches commits and reads that a lone execution does not need: it takes one for its submit, and one for each of its tasks, of
+/// which the last ends it.
+pub async fn a_lone_chain_of_three_takes_four_commits(fx: &ExecutorFixture) {
+    let rare = |builder: ExecutorBuilder| builder.lease_ttl(Duration::from_secs(3_600));
+    let (process, calls) = fx.process_and_calls([chain()], rare).await;
+    // Of other versions, and of what it owns without knowing.
+    until("the looks at the start", async || calls.count("list") >= 2).await;
+    calls.take();
+    let result = process.run("chain").await;
+    assert_eq!(result.status, PipelineStatus::Completed, "{result:?}");
+    // A claim may be left of the start.
+    let made = calls.take().into_iter().filter(|call| !["claim", "changed"].contains(call));
+    assert_eq!(made.collect::<Vec<_>>(), ["commit"; 4]);
+}
+
+#[cfg(test)]
+mod tests;
