@@ -1,5 +1,5 @@
 //! The simulation over many seeds: `CLOACINA_SEEDS=100000 cargo test --release -p cloacina-testing --test it simulation`
-//! runs more of them, `CLOACINA_SEED=7` runs one and tells its history.
+//! runs more of them, `CLOACINA_SEED=7` runs one and tells its history if it breaks a promise.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
