@@ -38,7 +38,7 @@ const ANNOUNCE: Duration = Duration::from_secs(5);
 pub struct PostgresBackend {
     connections: Arc<Connections>,
     seat: Seat,
-    /// When those who look after all schemas were last told of work that has an owner.
+    /// When others were last told of work that has an owner.
     announced: Mutex<Option<Instant>>,
     pace: Arc<Pace>,
 }
@@ -72,8 +72,8 @@ impl PostgresBackend {
         Self { connections, seat, announced: Mutex::default(), pace: Arc::default() }
     }
 
-    /// Reports whether a batch is to be announced to those who look after all schemas: it begins to own something, and the
-    /// last announcement is a while ago.
+    /// Reports whether others are to be told that somebody works: a batch begins to own something, and the last time is a while ago.
+    /// They stand by then, should its owner die.
     fn is_to_be_announced(&self, batch: &Batch) -> bool {
         if batch.submits.iter().all(|submit| submit.owner.is_none()) {
             return false;
@@ -257,15 +257,13 @@ impl Backend for PostgresBackend {
         self.check_open()?;
         let concerns_others = commit::concerns_others(&batch);
         let tells = concerns_others && self.pace.takes_turn();
-        let (sender, announce) = (self.seat.sender().clone(), self.is_to_be_announced(&batch));
+        let (sender, works) = (self.seat.sender().clone(), self.is_to_be_announced(&batch));
         let committed =
             self.connections.write("commit a batch", move |connection, queries, clock| {
                 Box::pin(async move {
                     let verdicts = commit::commit(connection, queries, clock, &batch).await?;
-                    if tells {
+                    if tells || works {
                         wake::tell(connection, queries, &sender).await?;
-                    } else if announce {
-                        wake::announce(connection, queries, &sender).await?;
                     }
                     Ok(verdicts)
                 })

@@ -84,7 +84,6 @@ statements! {
     executions_release_all = "executions/release_all";
     executions_standing = "executions/standing";
     executions_update = "executions/update";
-    sessions_announce = "sessions/announce";
     sessions_tell = "sessions/tell";
     sessions_try_lock = "sessions/try_lock";
     tasks_copy = "tasks/copy";

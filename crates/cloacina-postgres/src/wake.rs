@@ -262,13 +262,3 @@ pub(crate) async fn tell(
     let query = queries.sessions_tell.query().bind(&*sender.schema).bind(&*sender.mark);
     query.execute(connection).await.during("tell the others").map(drop)
 }
-
-/// Tells those who look after all schemas, when the transaction commits, that there is work in this one.
-pub(crate) async fn announce(
-    connection: &mut PgConnection,
-    queries: &Queries,
-    sender: &Sender,
-) -> Result<(), BackendError> {
-    let query = queries.sessions_announce.query().bind(&*sender.schema);
-    query.execute(connection).await.during("tell the others").map(drop)
-}

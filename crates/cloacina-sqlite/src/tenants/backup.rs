@@ -10,10 +10,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use super::folder::{Folder, Hold, flush};
-use crate::mark::beside;
 use super::look::{Found, look_locked};
 use crate::connections::blocking;
 use crate::error::{Context as _, refused, refused_by};
+use crate::mark::beside;
 
 /// Connects to a tenant for reading, in such a way that nobody removes it meanwhile.
 async fn connect(folder: &Folder, tenant: &TenantId) -> Result<SqliteConnection, TenantError> {

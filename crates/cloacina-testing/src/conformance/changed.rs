@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::PipelineStatus::{Cancelled, Completed};
-use cloacina_core::backend::{Backend, Batch, Control};
+use cloacina_core::backend::{Backend, Batch, Control, NewExecution};
 use cloacina_core::{ExecutionId, PipelineStatus};
 
 use super::fixture::{drop_after_polls, soon};
@@ -33,6 +33,23 @@ pub async fn changed_ends_when_another_handle_submits(fx: &Fixture) {
         other.commit(batch).await.expect("commit answers");
     };
     soon("the wake-up by a submit", async { tokio::join!(waiter, submit) }).await;
+}
+
+/// Catches a worker that does not stand by when another begins to work, and comes late should that one die.
+pub async fn changed_ends_when_another_handle_begins_to_work(fx: &Fixture) {
+    let other = fx.another_handle().await;
+    let worker = fx.worker_on(&other).await;
+    // Whatever was before is known; the change comes after it.
+    drop_after_polls(3, fx.store().changed(POLL)).await;
+    let mut new: NewExecution = execution().into();
+    new.owner = Some(worker);
+    let id = new.id;
+    let waiter = until(Arc::clone(fx.store()), id, PipelineStatus::Running);
+    let submit = async {
+        let batch = Batch { submits: vec![new.clone()], checkpoints: Vec::new() };
+        other.commit(batch).await.expect("commit answers");
+    };
+    soon("the wake-up by work of another", async { tokio::join!(waiter, submit) }).await;
 }
 
 /// Catches a client that sleeps through the end it waits for.

@@ -158,6 +158,7 @@ macro_rules! for_each_case {
             list_pages_are_complete_without_duplicates,
             list_before_leaves_out_the_one_it_names,
             changed_ends_when_another_handle_submits,
+            changed_ends_when_another_handle_begins_to_work,
             changed_ends_when_another_handle_finishes,
             changed_ends_when_another_handle_cancels,
             changed_remembers_what_happened_meanwhile,
