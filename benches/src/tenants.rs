@@ -27,6 +27,7 @@ const IDLE: Duration = Duration::from_secs(2);
 
 /// Settings of the workload.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Of `tenants` only")]
 pub(crate) struct Arguments {
     /// How many tenants there are.
