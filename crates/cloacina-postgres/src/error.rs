@@ -103,6 +103,11 @@ pub(crate) fn detail(error: &BackendError) -> String {
     told.and_then(|error| error.detail()).unwrap_or("nothing more is known").to_owned()
 }
 
+/// Tells whether something is locked by somebody else for longer than was waited.
+pub(crate) fn is_locked_out(error: &BackendError) -> bool {
+    has_state(error, &["40P01", "55P03"])
+}
+
 /// Tells whether a schema or a table is not there.
 pub(crate) fn is_gone(error: &BackendError) -> bool {
     has_state(error, &["3F000", "42P01"])

@@ -10,7 +10,7 @@ use cloacina_core::{BackendError, ExecutionId, WorkerId};
 use sqlx::postgres::PgConnection;
 
 use crate::clock::{Clock, Moment};
-use crate::error::Context as _;
+use crate::error::{Context as _, is_locked_out};
 use crate::queries::Queries;
 use crate::{json, read, rows};
 
@@ -68,15 +68,37 @@ pub(crate) async fn heartbeat(
     if query.execute(&mut *connection).await.during(what)?.rows_affected() == 0 {
         return Ok(Pulse::Buried);
     }
-    let query = queries.executions_outlook.query().bind(worker).bind(clock.now());
-    let row = query.fetch_one(&mut *connection).await.during(what)?;
-    let outlook = Outlook {
+    let peers = peers(&mut *connection, queries, beat.worker).await?;
+    Ok(Pulse::Alive { peers, outlook: outlook(connection, queries, clock, beat.worker).await? })
+}
+
+/// Reads what there is to look after. A sign of life does not wait for a table that somebody has locked: then all there may be is
+/// to be looked for.
+async fn outlook(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    worker: WorkerId,
+) -> Result<Outlook, BackendError> {
+    let what = "see what there is to look after";
+    let briefly = "SAVEPOINT outlook; SET LOCAL lock_timeout = '50ms'";
+    sqlx::raw_sql(briefly).execute(&mut *connection).await.during(what)?;
+    let query = queries.executions_outlook.query().bind(*worker.as_uuid()).bind(clock.now());
+    let row = match query.fetch_one(&mut *connection).await.during(what) {
+        Ok(row) => row,
+        Err(error) if is_locked_out(&error) => {
+            let back = sqlx::raw_sql("ROLLBACK TO SAVEPOINT outlook");
+            back.execute(connection).await.during(what)?;
+            return Ok(Outlook::UNKNOWN);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Outlook {
         own: rows::value(&row, "own")?,
         of_others: rows::value(&row, "of_others")?,
         unowned: rows::value(&row, "unowned")?,
         expired: rows::value(&row, "expired")?,
-    };
-    Ok(Pulse::Alive { peers: peers(connection, queries, beat.worker).await?, outlook })
+    })
 }
 
 /// Counts the other workers.

@@ -1,7 +1,7 @@
 //! Notices from outside, by the times of files, in which tenants others did something.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fs, io};
 
