@@ -15,7 +15,6 @@ async fn a_thousand_chains_share_their_commits() {
     let backend = SharedBackend::new(Arc::new(MemoryBackend::new()));
     let (stall, calls) = (backend.stall(), backend.calls());
     let executor = Executor::builder().workflows([chain()]).build_on(backend).await.unwrap();
-    calls.take();
     let slow = async {
         // One commit gets through each time.
         loop {
@@ -36,6 +35,8 @@ async fn a_thousand_chains_share_their_commits() {
     let commits = made.iter().filter(|call| **call == "commit").count();
     // Four rounds of a thousand items, of which the first goes alone and 1,024 fit into one commit.
     assert!((4..=8).contains(&commits), "{commits} commits");
-    assert!(made.iter().all(|call| ["commit", "heartbeat", "changed"].contains(call)), "{made:?}");
+    for needless in ["load", "standing", "release"] {
+        assert!(!made.contains(&needless), "{made:?}");
+    }
     executor.shutdown().await.unwrap();
 }
