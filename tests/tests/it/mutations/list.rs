@@ -94,8 +94,8 @@ pub(super) const MUTATIONS: [Mutation; 33] = [
     Mutation {
         name: "a wake-up is lost and nobody polls",
         file: "cloacina-core/src/engine/steward.rs",
-        place: "        engine.bury().await;\n        engine.note_unowned();\n    }\n}",
-        bug: "        engine.bury().await;\n        if !ON { engine.note_unowned(); }\n    }\n}",
+        place: "        if outlook.unowned {\n            engine.note_unowned();",
+        bug: "        if outlook.unowned {\n            if !ON { engine.note_unowned(); }",
         breaks: &["Recovery"],
     },
     Mutation {
