@@ -69,7 +69,13 @@ async fn live(scenario: Scenario) -> Arc<World> {
             sleep(process::POLL).await;
         }
     };
-    if timeout(PATIENCE, all_told).await.is_err() {
+    let told = tokio::select! {
+        biased;
+        told = timeout(PATIENCE, all_told) => told,
+        // What follows from it would be found as well, or go on for ever.
+        () = violated(&world) => return world,
+    };
+    if told.is_err() {
         verdict::acknowledged(&world);
         let about = unfinished(&world);
         let text = match about {
@@ -90,6 +96,12 @@ fn add_workers(world: &Arc<World>, keepers: &mut JoinSet<()>) {
         let slot = world.scenario.processes.len() + place;
         let plan = ProcessPlan { starts: Duration::ZERO, part: Part::Worker(2), version };
         keepers.spawn(process::keep(Arc::clone(world), slot, plan));
+    }
+}
+
+async fn violated(world: &World) {
+    while !world.is_violated() {
+        sleep(process::POLL).await;
     }
 }
 

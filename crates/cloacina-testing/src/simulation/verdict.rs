@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::flow::{all_tasks, task_name, tasks_of, workflows, write};
 use super::history::ProcessId;
 use super::life::Life;
-use super::process::CRASHES;
 use super::scenario::{Act, Change, Fault, Part, ProcessPlan, Rule, TaskPlan, Version};
 use super::watch::Seen;
 use super::world::World;
@@ -287,7 +286,7 @@ impl Case<'_> {
             .filter(|run| run.execution == self.id && row.task == run.task.as_str())
             .collect();
         let crashed = runs.iter().filter(|run| run.crashed).count();
-        let (begun, faults) = (runs.len(), self.world.scenario.faults.len());
+        let begun = runs.len();
         drop(history);
         let stands_still = |fault: &Fault| {
             matches!(fault, Fault::Halt { .. } | Fault::ClockAhead { .. } | Fault::Away { .. })
@@ -304,9 +303,7 @@ impl Case<'_> {
                 format!("{} was abandoned after {crashed} crashes in {begun} runs", row.task)
             });
         }
-        // Those that proved nothing, those that counted, and those that the scenario brought about.
-        let most = 3 * CRASHES as usize + faults;
-        self.expect(crashed <= most, Promise::Poison, || {
+        self.expect(crashed <= self.world.most_crashes(), Promise::Poison, || {
             format!("{} took {crashed} processes with it", row.task)
         });
         if plan.crashes > 100 && row.state == TaskState::Completed {

@@ -13,6 +13,7 @@ use super::chance::Chance;
 use super::history::{History, ProcessId, Run};
 use super::life::Life;
 use super::line::Line;
+use super::process::CRASHES;
 use super::scenario::{Fault, FaultPlan, Part, Scenario, Version};
 use super::timing;
 use super::watch::Watch;
@@ -154,6 +155,24 @@ impl World {
         }
     }
 
+    /// How many processes a task may take with it: in crashes that proved nothing, in those that counted, and in those that the
+    /// scenario brought about.
+    pub(super) fn most_crashes(&self) -> usize {
+        3 * CRASHES as usize + self.scenario.faults.len()
+    }
+
+    /// Checks that a task begins which has not taken too many processes with it: one that always does would go on for ever.
+    fn crashes_too_often(&self, run: &Run) -> Option<Violation> {
+        let history = self.history();
+        let same = |it: &&Run| it.execution == run.execution && it.task == run.task;
+        let crashes = history.runs.iter().filter(same).filter(|it| it.crashed).count();
+        (crashes > self.most_crashes()).then(|| Violation {
+            promise: Promise::Poison,
+            about: Some(run.execution),
+            text: format!("{} begins again, and took {crashes} processes with it", run.task),
+        })
+    }
+
     /// Notes that a body begins, and checks that it may.
     pub(super) fn begin(&self, run: Run) -> u64 {
         let mut found = lock(&self.watch).check_begin(&run, &self.history());
@@ -167,6 +186,7 @@ impl World {
             about: Some(run.execution),
             text,
         }));
+        found.extend(self.crashes_too_often(&run));
         let number = self.history().begin(run);
         for violation in found {
             self.violate(violation.promise, violation.about, violation.text);
