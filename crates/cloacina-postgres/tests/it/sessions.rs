@@ -8,6 +8,8 @@ use cloacina_postgres::{PostgresBackend, PostgresOptions, UnifiedExecutor};
 use cloacina_testing::postgres::{Server, Stop, schema_name};
 use serde_json::json;
 
+use sqlx::AssertSqlSafe;
+
 use crate::support::{open, raw, raw_to, run};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -35,6 +37,15 @@ async fn a_worker_whose_session_is_cut_is_not_taken_for_dead() {
     let beat = Heartbeat { worker: living, lease_ttl: LONG };
     let pulse = one.heartbeat(&beat).await.unwrap();
     assert!(matches!(pulse, Pulse::Alive { peers: 1, .. }), "{pulse:?}");
+    // Its lock is held again, on a new session; until that is on record its lease alone tells.
+    let proved = format!("SELECT bool_and(lock_key IS NOT NULL) FROM {schema}.workers");
+    while !sqlx::query_scalar::<_, bool>(AssertSqlSafe(proved.as_str()))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
     one.close().await;
     let burials = other.bury_dead_workers(looking).await.unwrap();
     let burials: Vec<_> = burials.iter().map(|burial| (burial.worker, burial.proof)).collect();

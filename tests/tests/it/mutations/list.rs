@@ -10,7 +10,7 @@ pub(super) struct Mutation {
     pub(super) breaks: &'static [&'static str],
 }
 
-pub(super) const MUTATIONS: [Mutation; 33] = [
+pub(super) const MUTATIONS: [Mutation; 32] = [
     Mutation {
         name: "a dependent starts before its dependency is committed",
         file: "cloacina-core/src/state/mod.rs",
@@ -230,13 +230,6 @@ pub(super) const MUTATIONS: [Mutation; 33] = [
         file: "cloacina-core/src/engine/partings.rs",
         place: ".take(AT_ONCE)",
         bug: ".take(if ON { 0 } else { AT_ONCE })",
-        breaks: &["Poison"],
-    },
-    Mutation {
-        name: "what was submitted after the burial is not given back",
-        file: "cloacina-core/src/engine/submit.rs",
-        place: "            let _ = self.committer.release(release).await;",
-        bug: "            if !ON { let _ = self.committer.release(release).await; }",
         breaks: &["Poison"],
     },
     Mutation {
