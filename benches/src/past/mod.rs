@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::limit::{TaskRow, Template};
 
 /// How many executions are inserted by a statement.
-const AT_ONCE: usize = 50_000;
+const AT_ONCE: i64 = 50_000;
 
-/// Splits numbers from 1 into ranges, both ends included.
-fn ranges(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    let starts = (1..=count).step_by(AT_ONCE);
+/// Splits numbers from 1 into ranges, both ends included, as the stores take them.
+fn ranges(count: i64) -> impl Iterator<Item = (i64, i64)> {
+    let starts = (1..=count).step_by(usize::try_from(AT_ONCE).unwrap_or(usize::MAX));
     starts.map(move |start| (start, count.min(start + AT_ONCE - 1)))
 }
 
@@ -40,7 +40,7 @@ mod tests {
     fn ranges_hold_every_number_once() {
         assert_eq!(ranges(0).count(), 0);
         let some: Vec<_> = ranges(2 * AT_ONCE + 1).collect();
-        let (two, three) = (2 * AT_ONCE, 2 * AT_ONCE + 1);
-        assert_eq!(some, [(1, AT_ONCE), (AT_ONCE + 1, two), (three, three)]);
+        let (one, two) = (AT_ONCE, 2 * AT_ONCE);
+        assert_eq!(some, [(1, one), (one + 1, two), (two + 1, two + 1)]);
     }
 }

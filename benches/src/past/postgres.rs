@@ -17,16 +17,26 @@ pub(crate) async fn begin_half(
         "UPDATE {schema}.executions SET status = 'running', epoch = 1, started_at = created_at \
          WHERE right(id::text, 1) IN ('0', '2', '4', '6', '8', 'a', 'c', 'e')"
     );
-    let tasks = format!(
+    connection.execute(AssertSqlSafe(begin)).await?;
+    complete(connection, schema, "running", &first_task(template)).await
+}
+
+/// Writes the rows of completed tasks for all executions in a status.
+async fn complete(
+    connection: &mut PgConnection,
+    schema: &str,
+    status: &str,
+    tasks: &str,
+) -> Result<()> {
+    let insert = format!(
         "INSERT INTO {schema}.tasks (execution_id, task, ordinal, state, attempts, started_at, \
          ended_at, changes, output) \
          SELECT e.id, j.value ->> 0, (j.value ->> 1)::bigint, 'completed', 1, e.started_at, \
          e.started_at, j.value ->> 2, j.value ->> 3 \
          FROM {schema}.executions AS e, json_array_elements($1::json) AS j (value) \
-         WHERE e.status = 'running'"
+         WHERE e.status = $2 ORDER BY e.id"
     );
-    connection.execute(AssertSqlSafe(begin)).await?;
-    sqlx::query(AssertSqlSafe(tasks)).bind(first_task(template)).execute(connection).await?;
+    sqlx::query(AssertSqlSafe(insert)).bind(tasks).bind(status).execute(connection).await?;
     Ok(())
 }
 
@@ -46,30 +56,22 @@ pub(crate) async fn fill(
          FROM generate_series($1::bigint, $2::bigint) AS n, \
          LATERAL (SELECT now() - interval '1 hour' - ($3 - n) * interval '1 ms' AS at) AS t"
     );
-    let tasks = format!(
-        "INSERT INTO {schema}.tasks (execution_id, task, ordinal, state, attempts, started_at, \
-         ended_at, changes, output) \
-         SELECT e.id, j.value ->> 0, (j.value ->> 1)::bigint, 'completed', 1, e.finished_at, \
-         e.finished_at, j.value ->> 2, j.value ->> 3 \
-         FROM {schema}.executions AS e, json_array_elements($1::json) AS j (value) \
-         ORDER BY e.id"
-    );
     connection.execute("SET synchronous_commit = off").await?;
     // Foreign keys are not checked for what is known to be right; only a superuser may say so.
     let _ = connection.execute("SET session_replication_role = replica").await;
+    let count = i64::try_from(count)?;
     for (first, last) in ranges(count) {
         let query = sqlx::query(AssertSqlSafe(executions.clone()))
-            .bind(i64::try_from(first)?)
-            .bind(i64::try_from(last)?)
-            .bind(i64::try_from(count)?)
+            .bind(first)
+            .bind(last)
+            .bind(count)
             .bind(&template.workflow)
             .bind(&template.version)
             .bind(template.owner)
             .bind(&template.input);
         query.execute(&mut *connection).await?;
     }
-    let query = sqlx::query(AssertSqlSafe(tasks)).bind(all_tasks(template));
-    query.execute(&mut *connection).await?;
+    complete(&mut *connection, schema, "completed", &all_tasks(template)).await?;
     for table in ["executions", "tasks"] {
         let vacuum = format!("VACUUM (ANALYZE) {schema}.{table}");
         connection.execute(AssertSqlSafe(vacuum)).await?;

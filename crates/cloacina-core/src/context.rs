@@ -277,9 +277,7 @@ impl Context<Value> {
     pub(crate) fn to_json(&self, limit: usize) -> Result<String, ContextError> {
         check_depth(&self.values)?;
         let text = serde_json::to_string(&self.values).map_err(unserializable)?;
-        if text.len() > limit {
-            return Err(ContextError::TooLarge { size: text.len(), limit });
-        }
+        check_size(text.len(), limit)?;
         Ok(text)
     }
 
@@ -288,8 +286,12 @@ impl Context<Value> {
         check_depth(&self.values)?;
         let mut size = Size(0);
         serde_json::to_writer(&mut size, &self.values).map_err(unserializable)?;
-        if size.0 > limit { Err(ContextError::TooLarge { size: size.0, limit }) } else { Ok(()) }
+        check_size(size.0, limit)
     }
+}
+
+fn check_size(size: usize, limit: usize) -> Result<(), ContextError> {
+    if size > limit { Err(ContextError::TooLarge { size, limit }) } else { Ok(()) }
 }
 
 fn unserializable(source: serde_json::Error) -> ContextError {

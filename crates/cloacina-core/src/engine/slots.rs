@@ -164,16 +164,15 @@ impl Lane {
 
     /// Waits for a slot. Cancel safe: who stops waiting gets none.
     pub(crate) async fn acquire(&self) -> Slot {
-        let slot = {
+        let (waiter, slot) = oneshot::channel();
+        {
             let mut inner = self.slots.lock();
-            let (waiter, slot) = oneshot::channel();
             if let Some(lane) = inner.lanes.get_mut(&self.id) {
                 lane.queue.push_back(waiter);
             }
             inner.queue_up(self.id);
             self.slots.distribute(&mut inner);
-            slot
-        };
+        }
         match slot.await {
             Ok(slot) => slot,
             // The lane goes with its last user, and so would this call.

@@ -32,7 +32,8 @@ async fn asked_in(calls: &Calls, heartbeats: usize) -> Vec<&'static str> {
 
 /// Catches an executor that looks for work which nobody announced, again and again.
 pub async fn an_idle_executor_asks_for_nothing_but_its_heartbeat(fx: &ExecutorFixture) {
-    let (process, calls) = fx.process_and_calls([chain()], quick).await;
+    let (process, backend) = fx.process_and_backend([chain()], quick).await;
+    let calls = backend.calls();
     // What it looks for at its start, and after it has worked, is over when a heartbeat has found nothing to do.
     asked_in(&calls, 3).await;
     assert_eq!(asked_in(&calls, 4).await, [""; 0], "since its start");
@@ -46,7 +47,8 @@ pub async fn an_idle_executor_asks_for_nothing_but_its_heartbeat(fx: &ExecutorFi
 /// which the last ends it.
 pub async fn a_lone_chain_of_three_takes_four_commits(fx: &ExecutorFixture) {
     let rare = |builder: ExecutorBuilder| builder.lease_ttl(Duration::from_secs(3_600));
-    let (process, calls) = fx.process_and_calls([chain()], rare).await;
+    let (process, backend) = fx.process_and_backend([chain()], rare).await;
+    let calls = backend.calls();
     // Of other versions, and of what it owns without knowing.
     until("the looks at the start", async || calls.count("list") >= 2).await;
     calls.take();

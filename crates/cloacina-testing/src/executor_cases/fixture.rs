@@ -14,7 +14,6 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::SharedBackend;
-use super::shared::{Calls, Stall};
 use crate::conformance::{Fixture, Harness, PATIENCE, soon, take_a_breath};
 
 /// An executor of the suite.
@@ -59,27 +58,8 @@ impl ExecutorFixture {
         self.process_and_backend(workflows, settings).await.0
     }
 
-    /// The same, with what holds up its commits.
-    pub(crate) async fn process_and_stall(
-        &self,
-        workflows: impl IntoIterator<Item = Workflow>,
-        settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
-    ) -> (Process, Stall) {
-        let (process, backend) = self.process_and_backend(workflows, settings).await;
-        (process, backend.stall())
-    }
-
-    /// The same, with what counts its calls.
-    pub(crate) async fn process_and_calls(
-        &self,
-        workflows: impl IntoIterator<Item = Workflow>,
-        settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,
-    ) -> (Process, Calls) {
-        let (process, backend) = self.process_and_backend(workflows, settings).await;
-        (process, backend.calls())
-    }
-
-    async fn process_and_backend(
+    /// The same, with its end of the store: that holds up its commits and notes its calls.
+    pub(crate) async fn process_and_backend(
         &self,
         workflows: impl IntoIterator<Item = Workflow>,
         settings: impl FnOnce(ExecutorBuilder) -> ExecutorBuilder,

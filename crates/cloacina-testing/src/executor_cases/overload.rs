@@ -51,7 +51,8 @@ fn submits(process: &Process, count: usize) -> impl Future<Output = Vec<Submitte
 /// refused and done all the same.
 pub async fn a_submit_over_the_limit_is_refused_and_writes_nothing(fx: &ExecutorFixture) {
     let workflows = [plain(), workflow("fails", [failing("a", &Journal::new())])];
-    let (process, stall) = fx.process_and_stall(workflows, refusing(3)).await;
+    let (process, backend) = fx.process_and_backend(workflows, refusing(3)).await;
+    let stall = backend.stall();
     let failed = process.run("fails").await.execution_id;
     let stalled = stall.lock().await;
     let mut waiting = submits(&process, 3);
@@ -81,7 +82,8 @@ pub async fn the_bytes_of_waiting_submits_are_limited_too(fx: &ExecutorFixture) 
     let settings = |builder: ExecutorBuilder| {
         builder.max_waiting_submit_bytes(1_000).overload(OverloadPolicy::Refuse)
     };
-    let (process, stall) = fx.process_and_stall([plain()], settings).await;
+    let (process, backend) = fx.process_and_backend([plain()], settings).await;
+    let stall = backend.stall();
     let of_size = |bytes: usize| input(json!({"x": "y".repeat(bytes - 8)}));
     let large = process.execute("w", of_size(5_000)).await.expect("a large one goes alone");
     assert_eq!(large.status, PipelineStatus::Completed);
@@ -101,7 +103,8 @@ pub async fn the_bytes_of_waiting_submits_are_limited_too(fx: &ExecutorFixture) 
 /// Catches back-pressure that does not press, or that never lets go.
 pub async fn a_submit_over_the_limit_waits_and_goes_through(fx: &ExecutorFixture) {
     let settings = |builder: ExecutorBuilder| builder.max_waiting_submits(2);
-    let (process, stall) = fx.process_and_stall([plain()], settings).await;
+    let (process, backend) = fx.process_and_backend([plain()], settings).await;
+    let stall = backend.stall();
     let stalled = stall.lock().await;
     let mut all = submits(&process, 7);
     assert!(poll_immediate(&mut all).await.is_none());
@@ -115,7 +118,8 @@ pub async fn a_submit_over_the_limit_waits_and_goes_through(fx: &ExecutorFixture
 /// Catches a place that is kept for somebody who has gone, and a submit that nobody wants any more.
 pub async fn a_caller_that_goes_away_frees_its_place(fx: &ExecutorFixture) {
     let settings = |builder: ExecutorBuilder| builder.max_waiting_submits(1);
-    let (process, stall) = fx.process_and_stall([plain()], settings).await;
+    let (process, backend) = fx.process_and_backend([plain()], settings).await;
+    let stall = backend.stall();
     let stalled = stall.lock().await;
     let mut first = submits(&process, 1);
     let mut gone = submits(&process, 3);
@@ -133,7 +137,8 @@ pub async fn a_caller_that_goes_away_frees_its_place(fx: &ExecutorFixture) {
 
 /// Catches a limit that callers get around by not waiting: what they submitted still takes memory.
 pub async fn a_submit_under_way_keeps_its_place_when_its_caller_goes_away(fx: &ExecutorFixture) {
-    let (process, stall) = fx.process_and_stall([plain()], refusing(1)).await;
+    let (process, backend) = fx.process_and_backend([plain()], refusing(1)).await;
+    let stall = backend.stall();
     let stalled = stall.lock().await;
     let mut gone = submits(&process, 1);
     assert!(poll_immediate(&mut gone).await.is_none());
@@ -150,7 +155,8 @@ pub async fn a_submit_under_way_keeps_its_place_when_its_caller_goes_away(fx: &E
 /// Catches callers that wait for ever at an executor that is gone.
 pub async fn a_shutdown_ends_the_wait_for_a_place(fx: &ExecutorFixture) {
     let settings = |builder: ExecutorBuilder| builder.max_waiting_submits(1);
-    let (process, stall) = fx.process_and_stall([plain()], settings).await;
+    let (process, backend) = fx.process_and_backend([plain()], settings).await;
+    let stall = backend.stall();
     let stalled = stall.lock().await;
     let mut first = submits(&process, 1);
     let mut outside = submits(&process, 2);
