@@ -115,7 +115,8 @@ impl Place for Schemas {
     }
 
     fn watch_connections(&self) -> Option<Watch> {
-        const SQL: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1";
+        const SQL: &str = "SELECT count(*) FROM pg_stat_activity \
+            WHERE datname = $1 AND backend_type = 'client backend'";
         let most = Arc::new(AtomicU64::new(0));
         let (database, highest) = (Arc::clone(&self.0), Arc::clone(&most));
         let watch = async move {
