@@ -120,8 +120,15 @@ pub(crate) async fn prune(
     limit: u32,
 ) -> Result<u64, BackendError> {
     let ids = read::prunable(connection, queries, cutoff, limit).await?;
+    let what = "delete executions";
     let query = queries.executions_delete.query().bind(json::ids(ids));
-    Ok(query.execute(connection).await.during("delete executions")?.rows_affected())
+    let deleted = query.fetch_all(&mut *connection).await.during(what)?;
+    let deleted: Vec<ExecutionId> =
+        deleted.iter().map(rows::execution_id).collect::<Result<_, _>>()?;
+    let count = deleted.len() as u64;
+    let query = queries.tasks_delete.query().bind(json::ids(deleted));
+    query.execute(connection).await.during(what)?;
+    Ok(count)
 }
 
 /// Puts the structure of workflows on record; what is there stays.

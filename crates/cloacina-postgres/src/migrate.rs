@@ -12,9 +12,10 @@ use crate::schema::{RoleName, SchemaName};
 /// The version that this program writes: the number of migrations.
 pub(crate) const VERSION: usize = MIGRATIONS.len();
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_progress.sql"),
+    include_str!("../migrations/0003_tasks.sql"),
 ];
 
 /// What it needs of the session it sets itself: a role may have other defaults.

@@ -87,6 +87,7 @@ statements! {
     sessions_tell = "sessions/tell";
     sessions_try_lock = "sessions/try_lock";
     tasks_copy = "tasks/copy";
+    tasks_delete = "tasks/delete";
     tasks_insert = "tasks/insert";
     tasks_load = "tasks/load";
     workers_delete = "workers/delete";

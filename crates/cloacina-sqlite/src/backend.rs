@@ -239,7 +239,7 @@ impl Backend for SqliteBackend {
         self.check_open()?;
         let wanted = ids.to_vec();
         let read = self.connections.read("read where executions stand", move |connection, _| {
-            Box::pin(async move { read::standings(connection, wanted).await })
+            Box::pin(async move { read::standings(connection, &wanted).await })
         });
         let found = read.await?;
         Ok(ids.iter().map(|id| found.get(id).copied()).collect())

@@ -3,69 +3,19 @@
 //! The verdicts are found here, from where the executions stood before the batch; what is committed goes out as one
 //! statement a table.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cloacina_core::backend::{
-    Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, EventKind, NewExecution, Standing,
-    SubmitVerdict, Suspicion,
+    Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution, Standing, SubmitVerdict,
 };
-use cloacina_core::{BackendError, ExecutionId, PipelineStatus, WorkerId};
+use cloacina_core::{BackendError, ExecutionId, PipelineStatus};
 use sqlx::sqlite::SqliteConnection;
 
-use crate::clock::{Clock, later};
+use crate::clock::Clock;
 use crate::error::Context as _;
-use crate::json::{self, Hex};
-use crate::{queries, read, rows};
-
-type SubmitRow<'b> = (
-    Hex,
-    &'b str,
-    &'b str,
-    &'static str,
-    Option<&'b str>,
-    Option<Hex>,
-    Option<Hex>,
-    u8,
-    Option<i64>,
-    Option<i64>,
-    &'b str,
-);
-type TaskRow<'b> = (
-    Hex,
-    &'b str,
-    u32,
-    &'static str,
-    u32,
-    i64,
-    i64,
-    Option<&'static str>,
-    Option<&'b str>,
-    Option<&'b str>,
-    Option<&'b str>,
-    Option<&'b str>,
-);
-type StartRow<'b> = (Hex, &'b str, u32, u64, &'static str, i64, Option<&'b str>);
-type FailureRow<'b> = (Hex, &'b str, u32, u64, i64, i64, i64, &'b str);
-/// An event, and the key that lets it be written once.
-type EventRow<'b> = (Hex, &'static str, Option<&'b str>, Cow<'b, str>, String);
-type UpdateRow<'b> = (Hex, Option<&'static str>, Option<&'b str>, bool);
-
-/// What a batch writes.
-#[derive(Default)]
-struct Writes<'b> {
-    submits: Vec<SubmitRow<'b>>,
-    copies: Vec<(Hex, Hex)>,
-    tasks: Vec<TaskRow<'b>>,
-    starts: Vec<StartRow<'b>>,
-    failures: Vec<FailureRow<'b>>,
-    events: Vec<EventRow<'b>>,
-    /// One an execution: later checkpoints add to it.
-    updates: Vec<UpdateRow<'b>>,
-    updated: HashMap<ExecutionId, usize>,
-    fenced: HashSet<(ExecutionId, WorkerId, u64)>,
-}
+use crate::writes::Writes;
+use crate::{json, queries, read, rows};
 
 /// Where the executions of a batch stand, kept up to date as its items are decided.
 struct Standings {
@@ -89,19 +39,32 @@ pub(crate) async fn commit(
         checkpoints.push(decide(checkpoint, later, clock, &mut standings, &mut writes));
         rest = later;
     }
-    writes.send(connection, clock).await?;
+    writes.send(connection).await?;
     Ok(BatchVerdicts { at: clock.timestamp(), submits, checkpoints })
 }
 
-/// Reads where the executions of a batch stand before it.
+/// Reads where the executions of a batch stand before it: most stand as their owners believe.
 async fn standings(
     connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<Standings, BackendError> {
-    let ids: HashSet<ExecutionId> = (batch.submits.iter().map(|new| new.id))
-        .chain(batch.checkpoints.iter().map(|checkpoint| checkpoint.execution))
-        .collect();
-    let by_id = read::standings(&mut *connection, ids).await?;
+    let mut by_id = HashMap::with_capacity(batch.submits.len() + batch.checkpoints.len());
+    let mut expected: Vec<(ExecutionId, Option<Standing>)> =
+        batch.submits.iter().map(|new| (new.id, None)).collect();
+    for Checkpoint { execution, worker, epoch, .. } in &batch.checkpoints {
+        let standing =
+            Standing { status: PipelineStatus::Running, owner: Some(*worker), epoch: *epoch };
+        by_id.entry(*execution).or_insert_with(|| {
+            expected.push((*execution, Some(standing)));
+            standing
+        });
+    }
+    for (id, actual) in read::other_standings(&mut *connection, &expected).await? {
+        match actual {
+            Some(standing) => by_id.insert(id, standing),
+            None => by_id.remove(&id),
+        };
+    }
     let mut by_key = HashMap::new();
     let keys: Vec<&str> =
         batch.submits.iter().filter_map(|new| new.idempotency_key.as_deref()).collect();
@@ -135,24 +98,9 @@ fn submit<'b>(
         Some(_) => (PipelineStatus::Running, 1),
         None => (PipelineStatus::Pending, 0),
     };
-    let standing = Standing { status, owner: new.owner, epoch: u64::from(epoch) };
+    let standing = Standing { status, owner: new.owner, epoch };
     standings.by_id.insert(new.id, standing);
-    writes.submits.push((
-        new.id.into(),
-        &new.workflow.name,
-        &new.workflow.version,
-        status.as_str(),
-        new.idempotency_key.as_deref(),
-        new.retry_of.map(Hex::from),
-        new.owner.map(Hex::from),
-        epoch,
-        new.delay.map(|delay| clock.after(delay)),
-        new.owner.map(|_| clock.now()),
-        new.input.as_str(),
-    ));
-    if let Some(old) = new.retry_of {
-        writes.copies.push((new.id.into(), old.into()));
-    }
+    writes.submit(new, standing, clock);
     SubmitVerdict::Created
 }
 
@@ -168,7 +116,7 @@ fn decide<'b>(
     };
     let verdict = CheckpointVerdict::decide(checkpoint, later, *standing);
     match verdict {
-        CheckpointVerdict::Fenced => writes.fenced(checkpoint, standing.epoch),
+        CheckpointVerdict::Fenced => writes.fenced(checkpoint, standing.epoch, clock),
         CheckpointVerdict::Committed { status } if !standing.status.is_terminal() => {
             writes.checkpoint(checkpoint, clock);
             standing.status = status;
@@ -176,128 +124,4 @@ fn decide<'b>(
         CheckpointVerdict::Committed { .. } | CheckpointVerdict::Ended(_) => {}
     }
     verdict
-}
-
-impl<'b> Writes<'b> {
-    /// Notes that a former owner tried to commit, once for each of its epochs.
-    fn fenced(&mut self, checkpoint: &Checkpoint, epoch: u64) {
-        let Checkpoint { execution, worker, epoch: theirs, .. } = checkpoint;
-        if !self.fenced.insert((*execution, *worker, *theirs)) {
-            return;
-        }
-        let detail = format!("worker {worker} tried to commit under epoch {theirs}").into();
-        let key = format!("fenced {worker} {theirs} {epoch}");
-        self.events.push(((*execution).into(), EventKind::Fenced.as_str(), None, detail, key));
-    }
-
-    fn checkpoint(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
-        let id = Hex::from(checkpoint.execution);
-        let epoch = checkpoint.epoch;
-        for end in &checkpoint.tasks {
-            let (skip_kind, skip_task) = rows::skip_columns(end.skip.as_ref());
-            self.tasks.push((
-                id,
-                end.task.as_str(),
-                end.ordinal,
-                end.state.as_str(),
-                end.attempts,
-                clock.at(end.started),
-                clock.at(end.ended),
-                skip_kind,
-                skip_task,
-                end.error.as_deref(),
-                end.changes.as_ref().map(|changes| changes.as_str()),
-                end.output.as_ref().map(|output| output.as_str()),
-            ));
-        }
-        for start in &checkpoint.starts {
-            let company = rows::company_name(start.company);
-            self.starts.push((
-                id,
-                start.task.as_str(),
-                start.attempt,
-                epoch,
-                company,
-                clock.at(start.started),
-                start.progress.as_deref(),
-            ));
-        }
-        for failure in &checkpoint.failures {
-            let ended = clock.at(failure.ended);
-            self.failures.push((
-                id,
-                failure.task.as_str(),
-                failure.attempt,
-                epoch,
-                clock.at(failure.started),
-                ended,
-                later(ended, failure.retry_in),
-                &failure.error,
-            ));
-        }
-        self.events(checkpoint);
-        self.update(checkpoint);
-    }
-
-    fn events(&mut self, checkpoint: &'b Checkpoint) {
-        let Checkpoint { execution, epoch, serial, events, .. } = checkpoint;
-        self.events.extend(events.iter().enumerate().map(|(place, event)| {
-            let task = event.task.as_ref().map(|task| task.as_str());
-            let key = format!("{epoch} {serial} {place}");
-            ((*execution).into(), event.kind.as_str(), task, event.detail.as_str().into(), key)
-        }));
-    }
-
-    fn update(&mut self, checkpoint: &'b Checkpoint) {
-        let finish = checkpoint.finish.as_ref();
-        let clears = checkpoint.suspicion == Suspicion::Clear;
-        if finish.is_none() && !clears {
-            return;
-        }
-        let next = self.updates.len();
-        let index = *self.updated.entry(checkpoint.execution).or_insert(next);
-        if index == next {
-            self.updates.push((checkpoint.execution.into(), None, None, false));
-        }
-        let Some((_, status, error, cleared)) = self.updates.get_mut(index) else { return };
-        *cleared |= clears;
-        if let Some(finish) = finish {
-            *status = Some(finish.status.as_str());
-            *error = finish.error.as_deref();
-        }
-    }
-
-    /// Writes everything, in the order in which the rows depend on each other.
-    async fn send(
-        &self,
-        connection: &mut SqliteConnection,
-        clock: Clock,
-    ) -> Result<(), BackendError> {
-        let at = Some(clock.now());
-        send(connection, "submit", queries::EXECUTIONS_INSERT, &self.submits, at).await?;
-        send(connection, "copy results", queries::TASKS_COPY, &self.copies, None).await?;
-        send(connection, "write tasks", queries::TASKS_INSERT, &self.tasks, None).await?;
-        send(connection, "write attempts", queries::ATTEMPTS_START, &self.starts, None).await?;
-        send(connection, "write attempts", queries::ATTEMPTS_FAIL, &self.failures, None).await?;
-        send(connection, "write events", queries::EVENTS_INSERT, &self.events, at).await?;
-        send(connection, "end executions", queries::EXECUTIONS_UPDATE, &self.updates, at).await
-    }
-}
-
-/// Executes a statement over rows, unless there are none.
-async fn send<T: serde::Serialize>(
-    connection: &mut SqliteConnection,
-    what: &str,
-    statement: &'static str,
-    rows: &[T],
-    at: Option<i64>,
-) -> Result<(), BackendError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut query = sqlx::query(statement).bind(json::rows(rows)?);
-    if let Some(at) = at {
-        query = query.bind(at);
-    }
-    query.execute(connection).await.during(what).map(drop)
 }

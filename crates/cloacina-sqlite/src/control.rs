@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::json::{self, Hex};
+use crate::writes::TaskRow;
 use crate::{queries, read, rows};
 
 /// Carries out an order, within a transaction.
@@ -61,15 +62,15 @@ async fn cancel_tasks(
     execution: ExecutionId,
     tasks: &[(TaskId, u32)],
 ) -> Result<(), BackendError> {
-    let id = Hex::from(execution);
-    let state = TaskState::Cancelled.as_str();
-    let now = clock.now();
-    let tasks: Vec<_> = tasks
+    let (state, now) = (TaskState::Cancelled.as_str(), clock.now());
+    let tasks: Vec<TaskRow<'_>> = tasks
         .iter()
-        .map(|(task, ordinal)| (id, task.as_str(), ordinal, state, 0, now, now))
+        .map(|(task, ordinal)| {
+            let task = task.as_str();
+            (execution, task, *ordinal, state, 0, now, now, None, None, None, None, None)
+        })
         .collect();
-    let query = sqlx::query(queries::TASKS_INSERT).bind(json::rows(&tasks)?);
-    query.execute(connection).await.during("cancel tasks").map(drop)
+    queries::TASKS_INSERT.execute(connection, "cancel tasks", &tasks).await
 }
 
 /// Gives executions back, within a transaction.

@@ -36,7 +36,9 @@ mod rows;
 mod strain;
 mod tenants;
 mod url;
+mod values;
 mod wake;
+mod writes;
 
 pub use backend::SqliteBackend;
 pub use connect::{SqliteOptions, Synchronous};

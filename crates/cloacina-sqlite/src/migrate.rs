@@ -13,11 +13,12 @@ use crate::error::{Context as _, refused};
 pub(crate) const APPLICATION_ID: i32 = 0x436c_6f61;
 
 /// The version that this program writes: the number of migrations.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_progress.sql"),
+    include_str!("../migrations/0003_constraints.sql"),
 ];
 
 /// What a file says about itself.

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
-use crate::{json, queries, rows};
+use crate::{json, queries, rows, writes};
 
 /// Greater than every id: they have 16 bytes.
 const AFTER_ALL_IDS: [u8; 17] = [0xff; 17];
@@ -65,11 +65,32 @@ pub(crate) async fn snapshots(
 /// Reads where executions stand. Those that do not exist are not in the answer.
 pub(crate) async fn standings(
     connection: &mut SqliteConnection,
-    ids: impl IntoIterator<Item = ExecutionId>,
+    ids: &[ExecutionId],
 ) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
-    let query = sqlx::query(queries::EXECUTIONS_STANDING).bind(json::ids(ids)?);
-    let row = query.fetch_one(connection).await.during("read where executions stand")?;
-    rows::standings(&row)
+    let nothing: Vec<_> = ids.iter().map(|id| (*id, None)).collect();
+    let found = other_standings(connection, &nothing).await?;
+    Ok(found.into_iter().filter_map(|(id, standing)| Some((id, standing?))).collect())
+}
+
+/// Reads where executions stand that do not stand as expected: running under that owner and epoch, or not there at all.
+pub(crate) async fn other_standings(
+    connection: &mut SqliteConnection,
+    expected: &[(ExecutionId, Option<Standing>)],
+) -> Result<Vec<(ExecutionId, Option<Standing>)>, BackendError> {
+    let rows: Vec<_> = expected
+        .iter()
+        .map(|(id, standing)| match standing {
+            Some(Standing { owner, epoch, .. }) => (*id, *owner, writes::number(*epoch)),
+            None => (*id, None, 0),
+        })
+        .collect();
+    let what = "read where executions stand";
+    let found = queries::EXECUTIONS_STANDING.fetch(connection, what, &rows).await?;
+    let mut others = Vec::new();
+    for row in found {
+        others.append(&mut rows::standings(&row)?);
+    }
+    Ok(others)
 }
 
 pub(crate) async fn list(

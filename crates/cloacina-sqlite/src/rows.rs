@@ -1,6 +1,5 @@
 //! Turns rows into records. A value that makes no sense is reported with its table, id and column.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -175,16 +174,20 @@ fn attempt_state_from(name: &str) -> Option<AttemptState> {
     }
 }
 
-/// Reads where executions stand, from the one row that tells it of all.
-pub(crate) fn standings(row: &SqliteRow) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
+/// Reads where executions stand, from the one row that tells it of several.
+pub(crate) fn standings(
+    row: &SqliteRow,
+) -> Result<Vec<(ExecutionId, Option<Standing>)>, BackendError> {
     let cells = Cells { row, table: "executions", id: None };
     let text: &str = cells.get("standings")?;
-    let found: Vec<(&str, &str, &str, i64)> = serde_json::from_str(text).map_err(|error| {
-        BackendError::Corrupt { reason: cells.place("standings"), source: Some(Box::new(error)) }
-    })?;
-    let mut standings = HashMap::with_capacity(found.len());
-    for (id, status, owner, epoch) in found {
+    let found: Vec<(&str, Option<&str>, &str, Option<i64>)> =
+        serde_json::from_str(text).map_err(|error| BackendError::Corrupt {
+            reason: cells.place("standings"),
+            source: Some(Box::new(error)),
+        })?;
+    let standing = |(id, status, owner, epoch): (&str, Option<&str>, &str, Option<i64>)| {
         let id = ExecutionId::from_uuid(cells.parse_hex("id", id)?);
+        let (Some(status), Some(epoch)) = (status, epoch) else { return Ok((id, None)) };
         let cells = Cells { row, table: "executions", id: Some(id) };
         let owner = (!owner.is_empty()).then(|| cells.parse_hex("owner", owner)).transpose()?;
         let standing = Standing {
@@ -193,9 +196,9 @@ pub(crate) fn standings(row: &SqliteRow) -> Result<HashMap<ExecutionId, Standing
             owner: owner.map(WorkerId::from_uuid),
             epoch: u64::try_from(epoch).map_err(|_| cells.corrupt("epoch", epoch))?,
         };
-        standings.insert(id, standing);
-    }
-    Ok(standings)
+        Ok((id, Some(standing)))
+    };
+    found.into_iter().map(standing).collect()
 }
 
 /// Reads the execution that carries a key: the key, its id, its workflow.

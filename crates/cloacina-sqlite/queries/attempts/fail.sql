@@ -2,19 +2,7 @@
 INSERT INTO attempts (
     execution_id, task, attempt, epoch, state, company, started_at, ended_at, retry_at, error
 )
-SELECT
-    unhex(j.value ->> 0),
-    j.value ->> 1,
-    j.value ->> 2,
-    j.value ->> 3,
-    'failed',
-    'shared',
-    j.value ->> 4,
-    j.value ->> 5,
-    j.value ->> 6,
-    j.value ->> 7
-FROM jsonb_each(?1) AS j
-WHERE true
+VALUES (?, ?, ?, ?, 'failed', 'shared', ?, ?, ?, ?)
 ON CONFLICT (execution_id, task, attempt, epoch) DO UPDATE
 SET
     state = excluded.state,

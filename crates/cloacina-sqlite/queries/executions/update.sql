@@ -9,15 +9,15 @@ SELECT
     e.id,
     e.workflow,
     e.version,
-    coalesce(j.value ->> 1, e.status),
+    coalesce(j.column2, e.status),
     e.epoch,
-    iif(j.value ->> 3, 0, e.takeovers),
-    j.value ->> 2,
+    iif(j.column4, 0, e.takeovers),
+    j.column3,
     e.created_at,
-    iif(j.value ->> 1 IS NULL, NULL, ?2),
+    j.column5,
     ''
-FROM jsonb_each(?1) AS j
-CROSS JOIN executions AS e ON e.id = unhex(j.value ->> 0)
+FROM (VALUES (?, ?, ?, ?, ?)) AS j
+CROSS JOIN executions AS e ON e.id = j.column1
 WHERE e.finished_at IS NULL
 ON CONFLICT (id) DO UPDATE
 SET

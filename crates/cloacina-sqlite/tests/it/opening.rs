@@ -2,12 +2,17 @@
 
 use std::path::Path;
 
-use cloacina_core::{Backend as _, BackendError, Connect as _, ConnectOptions, ExecutionQuery};
+use cloacina_core::backend::Checkpoint;
+use cloacina_core::{
+    Backend as _, BackendError, Connect as _, ConnectOptions, ExecutionQuery, PipelineStatus,
+};
 use cloacina_sqlite::{SqliteBackend, SqliteOptions, Synchronous};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::support::{
-    LONG, commit, folder_of, new_execution, number, open, place, raw, refused, submit, worker,
+    LONG, checkpoint, commit, end, finish, folder_of, new_execution, number, open, place, raw,
+    refused, submit, worker,
 };
 
 #[cfg(unix)]
@@ -38,7 +43,7 @@ async fn a_new_file_is_marked_and_durable() {
     assert_eq!(folder_of(&path), ["app.db"], "the log is gone after a clean end");
     let mut connection = raw(&path).await;
     assert_eq!(number(&mut connection, "PRAGMA application_id").await, 0x436c_6f61);
-    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 2);
+    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 3);
     let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
     assert_eq!(number(&mut connection, tables).await, 6);
     let strict = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND strict";
@@ -120,7 +125,46 @@ async fn a_file_of_the_first_version_is_brought_up_to_date_with_what_it_holds() 
     submit(&backend, new_execution(Some(worker))).await;
     backend.close().await;
     let mut connection = raw(&path).await;
-    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 2);
+    assert_eq!(number(&mut connection, "PRAGMA user_version").await, 3);
+    let (_folder, path) = place();
+    open(&path).await.close().await;
+    let schema = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+    let schema_of = async |connection: &mut SqliteConnection| -> Vec<(String, Option<String>)> {
+        sqlx::query_as(schema).fetch_all(connection).await.unwrap()
+    };
+    assert_eq!(schema_of(&mut connection).await, schema_of(&mut raw(&path).await).await);
+}
+
+#[tokio::test]
+async fn what_no_program_writes_is_refused_by_the_tables() {
+    let (_folder, path) = place();
+    let backend = open(&path).await;
+    let worker = worker(&backend, LONG).await;
+    let new = new_execution(Some(worker));
+    let ended = Checkpoint {
+        tasks: vec![end("a")],
+        finish: finish(PipelineStatus::Completed),
+        ..checkpoint(new.id, worker, 1)
+    };
+    submit(&backend, new).await;
+    commit(&backend, ended).await;
+    let mut connection = raw(&path).await;
+    for change in [
+        "UPDATE executions SET status = 'lost'",
+        "UPDATE executions SET status = 'running'",
+        "UPDATE executions SET id = x'00'",
+        "UPDATE tasks SET state = 'running'",
+        "UPDATE tasks SET skip_kind = 'whim'",
+        "UPDATE tasks SET execution_id = zeroblob(16)",
+        "INSERT INTO attempts SELECT id, 't', 1, 1, 'done', 'shared', 0, NULL, NULL, NULL, NULL FROM executions",
+        "INSERT INTO attempts SELECT id, 't', 1, 1, 'running', 'many', 0, NULL, NULL, NULL, NULL FROM executions",
+    ] {
+        let error = connection.execute(change).await.unwrap_err().to_string();
+        assert!(error.contains("constraint failed"), "{change}: {error}");
+    }
+    let right = "UPDATE executions SET status = 'failed'";
+    assert_eq!(connection.execute(right).await.unwrap().rows_affected(), 1);
+    backend.close().await;
 }
 
 #[tokio::test]
@@ -131,7 +175,7 @@ async fn a_newer_version_is_left_alone() {
     connection.execute("PRAGMA user_version = 7").await.unwrap();
     connection.close().await.unwrap();
     let text = untouched(&path).await;
-    assert!(text.contains("version 7") && text.contains("up to 2"), "{text}");
+    assert!(text.contains("version 7") && text.contains("up to 3"), "{text}");
 }
 
 #[tokio::test]
@@ -237,7 +281,7 @@ async fn the_durability_can_be_relaxed() {
     let new = new_execution(Some(owner));
     let id = new.id;
     submit(&backend, new).await;
-    commit(&backend, crate::support::checkpoint(id, owner, 1)).await;
+    commit(&backend, checkpoint(id, owner, 1)).await;
     backend.close().await;
 }
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Promise;
 use super::flow::flow_name;
 use super::history::ProcessId;
-use super::scenario::{Fault, OrderPlan, Part, Proof, SubmitPlan};
+use super::scenario::{Fault, OrderPlan, Part, Proof, SubmitPlan, Version};
 use super::world::{Process, Successor, World};
 
 /// How long a user waits before another try.
@@ -245,7 +245,9 @@ pub(super) async fn look_for_idlers(world: Arc<World>) {
             waiting.entry(id).or_insert(now);
         }
         let has_nothing = |process: &Process| {
-            process.part != Part::Client && process.executor.metrics().held_executions == 0
+            process.version == Version::First
+                && process.part != Part::Client
+                && process.executor.metrics().held_executions == 0
         };
         let idlers: BTreeSet<_> =
             world.processes().iter().filter(|one| has_nothing(one)).map(|one| one.id).collect();

@@ -72,7 +72,8 @@ pub(super) async fn keep(world: Arc<World>, slot: usize, mut plan: ProcessPlan) 
         if let Some(executor) = started {
             let leave = world.over.child_token();
             let (life, part) = (Arc::clone(&life), plan.part);
-            let process = Process { id, life, part, executor, leave: leave.clone() };
+            let leaves = leave.clone();
+            let process = Process { id, life, part, version, executor, leave: leaves };
             world.settle_in(slot, process.clone());
             tokio::select! {
                 biased;

@@ -1,6 +1,7 @@
 //! What must hold after each transaction, and at the beginning of each body.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
@@ -28,6 +29,8 @@ pub(super) struct Seen {
     pub(super) events: Vec<EventRecord>,
     /// When each task was committed.
     pub(super) committed: BTreeMap<TaskId, Step>,
+    /// The version that it was submitted with.
+    submitted_with: Arc<str>,
     /// When it came to be.
     pub(super) began: Instant,
     /// When it had ended.
@@ -63,12 +66,14 @@ impl Watch {
         self.seen.iter()
     }
 
-    /// Lists the executions that any worker could take up.
+    /// Lists the executions that any worker of the version that they were submitted with could take up: one of another
+    /// version may have completed what does not fit any more.
     pub(super) fn claimable(&self, now: DateTime<Utc>) -> BTreeSet<ExecutionId> {
         let free = self.seen.iter().filter(|(_, seen)| {
             let record = &seen.snapshot.record;
             let open = matches!(record.status, PipelineStatus::Pending | PipelineStatus::Running);
-            open && record.owner.is_none() && record.due_at.is_none_or(|due| due <= now)
+            let same = record.workflow.version == seen.submitted_with;
+            open && same && record.owner.is_none() && record.due_at.is_none_or(|due| due <= now)
         });
         free.map(|(id, _)| *id).collect()
     }
@@ -122,10 +127,14 @@ impl Watch {
             finished(&snapshot, scenario, &mut findings);
             let now = Instant::now();
             let began = before.map_or(now, |seen| seen.began);
+            let submitted_with =
+                before.map_or(&snapshot.record.workflow.version, |seen| &seen.submitted_with);
+            let submitted_with = Arc::clone(submitted_with);
             let ended = before.and_then(|seen| seen.ended);
             let over = snapshot.record.status.is_terminal();
             let ended = ended.or_else(|| over.then_some(now));
-            self.seen.insert(id, Seen { snapshot, events, committed, began, ended });
+            self.seen
+                .insert(id, Seen { snapshot, events, committed, submitted_with, began, ended });
         }
         for about in missing {
             let text = "an execution is gone".to_owned();

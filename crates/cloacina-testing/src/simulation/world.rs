@@ -26,6 +26,7 @@ pub(super) struct Process {
     pub(super) id: ProcessId,
     pub(super) life: Arc<Life>,
     pub(super) part: Part,
+    pub(super) version: Version,
     pub(super) executor: UnifiedExecutor<Line>,
     /// Asks it to shut down.
     pub(super) leave: CancellationToken,

@@ -1,0 +1,2 @@
+DELETE FROM {schema}.tasks
+WHERE execution_id = ANY($1)
