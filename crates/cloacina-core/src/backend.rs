@@ -27,6 +27,7 @@ mod record;
 mod worker;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,7 +139,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// with one key in a batch the first wins. With `retry_of`, the rows of that execution's completed tasks are
     /// copied. A checkpoint is written whole if worker and epoch own the execution and it has not ended. A task that
     /// has a row keeps it, and an event whose epoch, serial and place are on record is not added. `Suspicion::Clear` sets `takeovers` to 0. Cases: `submit_*`, `checkpoint_*`.
-    async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError>;
+    async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError>;
+
+    /// Tells how many batches are worth having in flight at once: one where writes go one after another. Each of those that
+    /// are in flight is of other executions.
+    fn lines(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
 
     /// Gives unowned executions to a worker: status `Running`, one more epoch, `started_at` if it was unset.
     ///

@@ -1,7 +1,8 @@
 //! The back end: each method is one transaction, carried out by the modules beside this one.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,6 @@ use cloacina_core::backend::{
     Release, Standing, Survival, WorkflowDefinition, WorkflowKey,
 };
 use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId};
-use tokio::time::Instant;
 
 use crate::PostgresOptions;
 use crate::claim::{self, Search};
@@ -28,9 +28,6 @@ use crate::wake::{self, Seat};
 /// proves nothing, or has taken it back.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 
-/// How often to say that there is work which has an owner. A fraction of the time after which somebody looks away.
-const ANNOUNCE: Duration = Duration::from_secs(5);
-
 /// A store in one schema of a PostgreSQL database.
 ///
 /// Dropping it without [`close`](Backend::close) is like a crash: nothing that was acknowledged is lost, and other
@@ -38,8 +35,6 @@ const ANNOUNCE: Duration = Duration::from_secs(5);
 pub struct PostgresBackend {
     connections: Arc<Connections>,
     seat: Seat,
-    /// When others were last told of work that has an owner.
-    announced: Mutex<Option<Instant>>,
     pace: Arc<Pace>,
 }
 
@@ -69,21 +64,7 @@ impl PostgresBackend {
     }
 
     pub(crate) fn new(connections: Arc<Connections>, seat: Seat) -> Self {
-        Self { connections, seat, announced: Mutex::default(), pace: Arc::default() }
-    }
-
-    /// Reports whether others are to be told that somebody works: a batch begins to own something, and the last time is a while ago.
-    /// They stand by then, should its owner die.
-    fn is_to_be_announced(&self, batch: &Batch) -> bool {
-        if batch.submits.iter().all(|submit| submit.owner.is_none()) {
-            return false;
-        }
-        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
-        if announced.is_some_and(|at| at.elapsed() < ANNOUNCE) {
-            return false;
-        }
-        *announced = Some(Instant::now());
-        true
+        Self { connections, seat, pace: Arc::default() }
     }
 
     /// Tells the others before long of what was committed, unless the next commit does.
@@ -253,11 +234,13 @@ impl Backend for PostgresBackend {
         read.await
     }
 
-    async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
         self.check_open()?;
         let concerns_others = commit::concerns_others(&batch);
         let tells = concerns_others && self.pace.takes_turn();
-        let (sender, works) = (self.seat.sender().clone(), self.is_to_be_announced(&batch));
+        let begins = batch.submits.iter().any(|submit| submit.owner.is_some());
+        let works = begins && self.pace.announces();
+        let sender = self.seat.sender().clone();
         let committed =
             self.connections.write("commit a batch", move |connection, queries, clock| {
                 Box::pin(async move {
@@ -273,6 +256,10 @@ impl Backend for PostgresBackend {
             self.tell_later();
         }
         committed
+    }
+
+    fn lines(&self) -> NonZeroUsize {
+        self.connections.lines()
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {

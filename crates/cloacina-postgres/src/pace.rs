@@ -9,6 +9,9 @@ use tokio::time::Instant;
 /// The least time between two transactions that tell.
 const LEAST: Duration = Duration::from_millis(20);
 
+/// How often to say that there is work which has an owner. A fraction of the time after which somebody looks away.
+const ANNOUNCE: Duration = Duration::from_secs(5);
+
 /// Bounds how often a handle tells.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(Mutex<State>);
@@ -16,6 +19,8 @@ pub(crate) struct Pace(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     last: Option<Instant>,
+    /// When others were last told of work that has an owner.
+    announced: Option<Instant>,
     /// Something was committed that is still to be told.
     owing: bool,
 }
@@ -30,7 +35,18 @@ impl Pace {
         let mut state = self.lock();
         let due = state.last.is_none_or(|last| last.elapsed() >= LEAST);
         if due {
-            *state = State { last: Some(Instant::now()), owing: false };
+            (state.last, state.owing) = (Some(Instant::now()), false);
+        }
+        due
+    }
+
+    /// Reports whether a transaction that begins to own something is to tell that somebody works: the last time is a while
+    /// ago. Others stand by then, should the owner die.
+    pub(crate) fn announces(&self) -> bool {
+        let mut state = self.lock();
+        let due = state.announced.is_none_or(|at| at.elapsed() >= ANNOUNCE);
+        if due {
+            state.announced = Some(Instant::now());
         }
         due
     }

@@ -114,7 +114,7 @@ async fn hot_statements_search_by_index() {
     backend.register_worker(&worker).await.unwrap();
     for size in [1_usize, 20, 3000] {
         let submits = (0..size).map(|n| new_execution((n % 2 == 0).then_some(owner))).collect();
-        backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+        backend.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
         check(&mut connection, &schema, &format!("{size} more, old statistics")).await;
         run(&mut connection, &format!("ANALYZE {schema}.executions")).await;
         check(&mut connection, &schema, &format!("{size} more, new statistics")).await;

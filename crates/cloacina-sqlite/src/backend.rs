@@ -179,7 +179,7 @@ impl Backend for SqliteBackend {
         read.await
     }
 
-    async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
         self.check_open()?;
         let committed = self.connections.write("commit a batch", move |connection, clock| {
             Box::pin(async move { commit::commit(connection, clock, &batch).await })

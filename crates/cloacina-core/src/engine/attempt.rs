@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::committer::Committer;
 use super::driver::{Address, AttemptEnd, Message, Order};
 use super::slots::Slot;
 use crate::backend::{
@@ -37,6 +39,7 @@ type Seclusion<'a> = (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<
 /// An attempt about to be made.
 pub(super) struct Attempt {
     pub(super) engine: Arc<Engine>,
+    pub(super) committer: Committer,
     pub(super) workflow: Workflow,
     pub(super) execution: ExecutionId,
     pub(super) worker: WorkerId,
@@ -65,7 +68,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Makes the attempt and reports to the driver.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(self: Box<Self>) {
         let engine = Arc::clone(&self.engine);
         let Some(slot) = self.wait_for_slot().await else { return self.report_not_started() };
         let Some((exclusive, _shared)) = self.wait_for_company().await else {
@@ -174,7 +177,7 @@ impl Attempt {
             events: if self.announce { vec![suspected(company)] } else { Vec::new() },
             ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
-        let Ok(Ok((verdict, _))) = self.engine.committer.checkpoint(checkpoint).await else {
+        let Ok(Ok((verdict, _))) = self.committer.checkpoint(checkpoint).await else {
             return false;
         };
         // The driver would only try again.
@@ -206,7 +209,7 @@ impl Attempt {
             upstream: Arc::clone(&self.upstream),
         };
         let context = self.view.to_context();
-        let body = call(self.task().body.clone(), context, run, slot);
+        let body = std::pin::pin!(call(self.task().body.clone(), context, run, slot));
         let (context, output) = self.within_limits(started, body).await?;
         self.check(context, output)
     }
@@ -216,12 +219,11 @@ impl Attempt {
     async fn within_limits<F>(
         &self,
         started: Instant,
-        body: F,
+        mut body: Pin<&mut F>,
     ) -> Result<(Context, TaskOutput), TaskError>
     where
         F: Future<Output = Result<(Context, TaskOutput), TaskError>>,
     {
-        let mut body = std::pin::pin!(body);
         tokio::select! {
             biased;
             ended = &mut body => {
@@ -281,34 +283,37 @@ impl Attempt {
 }
 
 /// Calls the body and catches its panic. The slot is held until the body has really ended.
-async fn call(
+#[expect(clippy::manual_async_fn, reason = "an `async fn` keeps room for its arguments twice")]
+fn call(
     body: Body,
     mut context: Context,
     run: TaskContext,
     slot: Slot,
-) -> Result<(Context, TaskOutput), TaskError> {
-    match body {
-        Body::Async(body) => {
-            let _slot = slot;
-            // The call itself may panic, before there is a future.
-            let future = AssertUnwindSafe(async { body(&mut context, &run).await });
-            match future.catch_unwind().await {
-                Ok(output) => Ok((context, output)),
-                Err(panic) => Err(panicked(panic)),
-            }
-        }
-        Body::Blocking(body) => {
-            let work = move || {
+) -> impl Future<Output = Result<(Context, TaskOutput), TaskError>> {
+    async move {
+        match body {
+            Body::Async(body) => {
                 let _slot = slot;
-                let output = body(&mut context, &run);
-                (context, output)
-            };
-            match tokio::task::spawn_blocking(work).await {
-                Ok(ended) => Ok(ended),
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => Err(panicked(panic)),
-                    Err(_) => Err(TaskError::new("the runtime is shutting down")),
-                },
+                // The call itself may panic, before there is a future.
+                let future = AssertUnwindSafe(async { body(&mut context, &run).await });
+                match future.catch_unwind().await {
+                    Ok(output) => Ok((context, output)),
+                    Err(panic) => Err(panicked(panic)),
+                }
+            }
+            Body::Blocking(body) => {
+                let work = move || {
+                    let _slot = slot;
+                    let output = body(&mut context, &run);
+                    (context, output)
+                };
+                match tokio::task::spawn_blocking(work).await {
+                    Ok(ended) => Ok(ended),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => Err(panicked(panic)),
+                        Err(_) => Err(TaskError::new("the runtime is shutting down")),
+                    },
+                }
             }
         }
     }

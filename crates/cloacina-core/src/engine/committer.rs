@@ -1,14 +1,18 @@
 //! Group commit: while one transaction is in flight, the next batch gathers.
 //!
 //! There is no timer: a lone write goes at once, and under load batches grow by themselves. Every item waits for its own
-//! verdict. A batch that the store could not take for a passing reason is sent again as it is, which is safe because
+//! verdict. A store that carries out several transactions at once gets several lines of batches; what an
+//! execution commits stays in one line, and so in order. A batch that the store could not take for a passing reason is sent again as it is, which is safe because
 //! every write carries a key that makes its repetition a no-op; one that it refuses is sent item by item, so that
 //! one bad item does not take the others down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -50,27 +54,47 @@ impl Item {
     }
 }
 
-/// The way into the next batch. Cheap to clone.
+/// The lines in which items wait for their batches, each with a transaction of its own in flight.
+#[derive(Debug)]
+pub(super) struct Lines {
+    lines: Vec<Committer>,
+    next: AtomicUsize,
+}
+
+impl Lines {
+    /// Makes the lines and the future that does their work until `kill` is cancelled.
+    pub(super) fn new(
+        backend: &Arc<dyn Backend>,
+        kill: &CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let (lines, runs): (Vec<_>, Vec<_>) = (0..backend.lines().get())
+            .map(|_| {
+                let (items, inbox) = mpsc::unbounded_channel();
+                (Committer { items }, run(Arc::clone(backend), inbox, kill.clone()))
+            })
+            .unzip();
+        (Self { lines, next: AtomicUsize::new(0) }, join_all(runs).map(drop))
+    }
+
+    /// Reports whether nobody commits any more.
+    pub(super) fn are_gone(&self) -> bool {
+        self.lines.iter().any(|line| line.items.is_closed())
+    }
+
+    /// Gives out the lines in turn. What is committed of one execution has to stay in one.
+    pub(super) fn next(&self) -> Committer {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lines[next % self.lines.len()].clone()
+    }
+}
+
+/// The way into the next batch of a line. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Committer {
     items: mpsc::UnboundedSender<Item>,
 }
 
 impl Committer {
-    /// Reports whether nobody commits any more.
-    pub(super) fn is_gone(&self) -> bool {
-        self.items.is_closed()
-    }
-
-    /// Makes a committer and the future that does its work until every handle is gone or `kill` is cancelled.
-    pub(super) fn new(
-        backend: Arc<dyn Backend>,
-        kill: CancellationToken,
-    ) -> (Self, impl Future<Output = ()> + Send) {
-        let (items, inbox) = mpsc::unbounded_channel();
-        (Self { items }, run(backend, inbox, kill))
-    }
-
     /// Queues a submit; the receiver gets the verdict.
     pub(super) fn submit(
         &self,
@@ -116,13 +140,14 @@ async fn run(
             return;
         }
         let later = waiting.split_off(fitting(waiting.iter().map(Item::size), most));
-        let items = std::mem::replace(&mut waiting, later);
-        match write(&*backend, &items).await {
+        let load = Load::new(std::mem::replace(&mut waiting, later));
+        match load.write(&*backend).await {
             Ok(verdicts) => {
-                answer(items, &verdicts);
+                load.answer(verdicts);
                 (most, wait) = ((most * 2).min(BATCH_MAX), RETRY_FIRST);
             }
             Err(error) if error.is_transient() => {
+                let items = load.into_items();
                 tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
                 // It may have been too much for the time that a statement has.
                 most = (items.len() / 2).max(1);
@@ -133,7 +158,7 @@ async fn run(
                     () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
                 }
             }
-            Err(error) => commit_apart(&*backend, items, error).await,
+            Err(error) => commit_apart(&*backend, load.into_items(), error).await,
         }
     }
 }
@@ -178,10 +203,10 @@ async fn commit_apart(backend: &dyn Backend, items: Vec<Item>, error: BackendErr
         return refuse(items, &Arc::new(error));
     }
     for item in items {
-        let item = vec![item];
-        match write(backend, &item).await {
-            Ok(verdicts) => answer(item, &verdicts),
-            Err(error) => refuse(item, &Arc::new(error)),
+        let load = Load::new(vec![item]);
+        match load.write(backend).await {
+            Ok(verdicts) => load.answer(verdicts),
+            Err(error) => refuse(load.into_items(), &Arc::new(error)),
         }
     }
 }
@@ -196,40 +221,72 @@ fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
     }
 }
 
-/// Commits the items, and gives back what is to be released, in a transaction each.
-async fn write(backend: &dyn Backend, items: &[Item]) -> Result<BatchVerdicts, BackendError> {
-    let (mut batch, mut releases) = (Batch::default(), Vec::new());
-    for item in items {
-        match item {
-            Item::Submit(submit, ..) => batch.submits.push((**submit).clone()),
-            Item::Checkpoint(checkpoint, _) => batch.checkpoints.push((**checkpoint).clone()),
-            Item::Release(release, _) => releases.push(release.clone()),
-        }
-    }
-    let verdicts = backend.commit(batch).await?;
-    if !releases.is_empty() {
-        backend.release(&releases).await?;
-    }
-    Ok(verdicts)
+/// What travels in one transaction, and who waits for it.
+#[derive(Default)]
+struct Load {
+    batch: Arc<Batch>,
+    releases: Vec<Release>,
+    submitters: Vec<(Ticket, oneshot::Sender<Timed<SubmitVerdict>>)>,
+    owners: Vec<oneshot::Sender<Timed<CheckpointVerdict>>>,
+    releasers: Vec<oneshot::Sender<Result<(), Arc<BackendError>>>>,
 }
 
-/// Hands out the verdicts. A caller that went away does not need its own.
-fn answer(items: Vec<Item>, verdicts: &BatchVerdicts) {
-    let mut submits = verdicts.submits.iter();
-    let mut checkpoints = verdicts.checkpoints.iter();
-    for item in items {
-        match item {
-            Item::Submit(_, _, answer) => {
-                if let Some(verdict) = submits.next() {
-                    let _ = answer.send(Ok((verdict.clone(), verdicts.at)));
+impl Load {
+    fn new(items: Vec<Item>) -> Self {
+        let (mut batch, mut load) = (Batch::default(), Self::default());
+        for item in items {
+            match item {
+                Item::Submit(submit, ticket, answer) => {
+                    batch.submits.push(*submit);
+                    load.submitters.push((ticket, answer));
+                }
+                Item::Checkpoint(checkpoint, answer) => {
+                    batch.checkpoints.push(*checkpoint);
+                    load.owners.push(answer);
+                }
+                Item::Release(release, answer) => {
+                    load.releases.push(release);
+                    load.releasers.push(answer);
                 }
             }
-            Item::Checkpoint(_, answer) => {
-                if let Some(verdict) = checkpoints.next() {
-                    let _ = answer.send(Ok((*verdict, verdicts.at)));
-                }
-            }
-            Item::Release(_, answer) => drop(answer.send(Ok(()))),
+        }
+        Self { batch: Arc::new(batch), ..load }
+    }
+
+    /// Takes it apart again: submits, checkpoints, releases, in the order in which they came.
+    fn into_items(self) -> Vec<Item> {
+        let Batch { submits, checkpoints } = Arc::unwrap_or_clone(self.batch);
+        let submits = submits.into_iter().zip(self.submitters);
+        let submits =
+            submits.map(|(new, (ticket, answer))| Item::Submit(Box::new(new), ticket, answer));
+        let checkpoints = checkpoints.into_iter().zip(self.owners);
+        let checkpoints =
+            checkpoints.map(|(step, answer)| Item::Checkpoint(Box::new(step), answer));
+        let releases = self.releases.into_iter().zip(self.releasers);
+        let releases = releases.map(|(release, answer)| Item::Release(release, answer));
+        submits.chain(checkpoints).chain(releases).collect()
+    }
+
+    /// Commits the batch, and gives back what is to be released, in a transaction each.
+    async fn write(&self, backend: &dyn Backend) -> Result<BatchVerdicts, BackendError> {
+        let verdicts = backend.commit(Arc::clone(&self.batch)).await?;
+        if !self.releases.is_empty() {
+            backend.release(&self.releases).await?;
+        }
+        Ok(verdicts)
+    }
+
+    /// Hands out the verdicts. A caller that went away does not need its own.
+    fn answer(self, verdicts: BatchVerdicts) {
+        let at = verdicts.at;
+        for ((_ticket, answer), verdict) in self.submitters.into_iter().zip(verdicts.submits) {
+            let _ = answer.send(Ok((verdict, at)));
+        }
+        for (answer, verdict) in self.owners.into_iter().zip(verdicts.checkpoints) {
+            let _ = answer.send(Ok((verdict, at)));
+        }
+        for answer in self.releasers {
+            let _ = answer.send(Ok(()));
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::committer::Timed;
+use super::committer::{Committer, Timed};
 use super::held::{Held, Load};
 use super::partings::Parting;
 use super::restore::TakenUp;
@@ -111,6 +111,7 @@ struct Noted {
 
 pub(super) struct Driver {
     engine: Arc<Engine>,
+    committer: Committer,
     id: ExecutionId,
     worker: WorkerId,
     epoch: u64,
@@ -143,7 +144,7 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Takes up an execution that `worker` owns, and makes it known among those that are held.
-    pub(super) fn new(engine: Arc<Engine>, worker: WorkerId, taken_up: TakenUp) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, worker: WorkerId, taken_up: TakenUp) -> Box<Self> {
         let TakenUp { state, snapshot, suspects } = taken_up;
         let (to_self, mailbox) = mailbox();
         let id = snapshot.record.id;
@@ -151,7 +152,7 @@ impl Driver {
         let held = Held::new(to_self.clone(), snapshot.record.epoch, Arc::clone(&held_back));
         let load = engine.held.add(id, held);
         let keep_records = engine.waiters.has(id);
-        Self {
+        Box::new(Self {
             id,
             worker,
             epoch: snapshot.record.epoch,
@@ -174,12 +175,13 @@ impl Driver {
             load,
             anchor: (snapshot.now, Instant::now()),
             snapshot,
+            committer: engine.lines.next(),
             engine,
-        }
+        })
     }
 
     /// Drives the execution until it ends here.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let end = self.drive().await;
         self.stop_attempts();
         self.exclusive = None;
@@ -353,7 +355,7 @@ impl Driver {
         let Self { id: execution, worker, epoch, .. } = *self;
         let release = Release { execution, worker, epoch, due_in };
         // With those of others: a worker may give back hundreds at once.
-        while let Ok(Err(error)) = self.engine.committer.release(release.clone()).await {
+        while let Ok(Err(error)) = self.committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");
             tokio::select! {
                 biased;

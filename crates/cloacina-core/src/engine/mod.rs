@@ -40,7 +40,7 @@ use crate::task::States;
 use crate::workflow::Workflows;
 use crate::{ExecutorConfig, TenantId, WorkerId};
 use admission::{Admission, Door};
-use committer::Committer;
+use committer::Lines;
 use driver::{Driver, Order};
 use held::{AllHeld, Budget};
 use lease::Lease;
@@ -75,7 +75,7 @@ pub(crate) struct Engine {
     role: Role,
     /// Changes when the worker was declared dead and registers anew.
     worker: Mutex<WorkerId>,
-    committer: Committer,
+    lines: Lines,
     door: Door,
     lane: Lane,
     shared: Shared,
@@ -158,12 +158,12 @@ impl Engine {
         let shared = shared.unwrap_or_else(|| Shared::new(config.max_concurrent_tasks, &config));
         let tracker = TaskTracker::new();
         let kill = CancellationToken::new();
-        let (committer, work) = Committer::new(Arc::clone(&backend), kill.clone());
+        let (lines, work) = Lines::new(&backend, &kill);
         let engine = Arc::new(Self {
             backend,
             role,
             worker: Mutex::new(WorkerId::new()),
-            committer,
+            lines,
             door: shared.admission.door(),
             lane: shared.slots.lane(config.max_concurrent_tasks, weight),
             held: AllHeld::new(Arc::clone(&shared.budget)),
@@ -244,7 +244,7 @@ impl Engine {
 
     /// Reports whether it takes up work, or at least submits: it was not shut down, and its runtime lives.
     pub(crate) fn is_running(&self) -> bool {
-        !self.stop.is_cancelled() && !self.committer.is_gone()
+        !self.stop.is_cancelled() && !self.lines.are_gone()
     }
 
     /// Gives back the executions that only wait for their time.

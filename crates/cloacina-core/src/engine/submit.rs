@@ -87,7 +87,7 @@ impl Engine {
                 acknowledged.await
             }
             None => {
-                let verdict = self.committer.submit(new, ticket).await;
+                let verdict = self.lines.next().submit(new, ticket).await;
                 self.note_unowned();
                 verdict.map(|timed| timed.map(|(verdict, _)| verdict))
             }
@@ -122,40 +122,50 @@ impl Engine {
         owned: Owned,
         acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
     ) {
+        let (verdict, driver) = match self.submit_owned(owned).await {
+            Some(Ok((verdict, driver))) => (Ok(verdict), driver),
+            Some(Err(error)) => (Err(error), None),
+            None => return,
+        };
+        // The caller may have gone; the execution runs all the same.
+        let _ = acknowledge.send(verdict);
+        if let Some(driver) = driver {
+            driver.run().await;
+        }
+    }
+
+    /// Submits an execution for this worker, and takes it up; `None` if nobody commits any more.
+    async fn submit_owned(
+        self: &Arc<Self>,
+        owned: Owned,
+    ) -> Option<Result<(SubmitVerdict, Option<Box<Driver>>), Arc<BackendError>>> {
         let Owned { workflow, new, worker, place, ticket } = owned;
         let expected = self.held.expect(new.id);
         let mut snapshot = snapshot_of(&new);
-        let Ok(verdict) = self.committer.submit(new, ticket).await else { return };
-        let (verdict, at) = match verdict {
+        let (verdict, at) = match self.lines.next().submit(new, ticket).await.ok()? {
             Ok(verdict) => verdict,
-            Err(error) => return drop(acknowledge.send(Err(error))),
+            Err(error) => return Some(Err(error)),
         };
         if verdict != SubmitVerdict::Created {
-            return drop(acknowledge.send(Ok(verdict)));
+            return Some(Ok((verdict, None)));
         }
         if self.worker() != worker {
             // It was declared dead meanwhile, and whoever takes the execution up drives it.
-            let _ = acknowledge.send(Ok(verdict));
             let (execution, epoch) = (snapshot.record.id, snapshot.record.epoch);
             let release = Release { execution, worker, epoch, due_in: None };
             // Before it counts as a death. If that came first, or this fails, it is taken back.
-            let _ = self.committer.release(release).await;
+            let _ = self.lines.next().release(release).await;
             self.partings.note(Survival { execution, epoch }, Parting::Lost);
-            return self.note_unowned();
+            self.note_unowned();
+            return Some(Ok((verdict, None)));
         }
         snapshot.now = at;
         snapshot.record.created_at = at;
         snapshot.record.started_at = Some(at);
-        match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => {
-                let run = Driver::new(Arc::clone(&self), worker, taken_up).run();
-                drop((place, expected));
-                // The caller may have gone; the execution runs all the same.
-                let _ = acknowledge.send(Ok(verdict));
-                run.await;
-            }
-            Err(error) => drop(acknowledge.send(Err(Arc::new(error)))),
-        }
+        let taken_up = restore::take_up(&workflow, snapshot, &self.config);
+        let driver = taken_up.map(|taken_up| Driver::new(Arc::clone(self), worker, taken_up));
+        drop((place, expected));
+        Some(driver.map(|driver| (verdict, Some(driver))).map_err(Arc::new))
     }
 }
 

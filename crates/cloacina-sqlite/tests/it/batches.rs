@@ -118,7 +118,7 @@ async fn a_repeated_batch_changes_nothing_and_answers_the_same() {
     let batch = Batch { submits: vec![first, second, plain], checkpoints };
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let verdicts = backend.commit(batch.clone()).await.unwrap();
+        let verdicts = backend.commit(batch.clone().into()).await.unwrap();
         let mut rows = Vec::new();
         for id in [a, b] {
             let snapshot = backend.load(id).await.unwrap().unwrap();
@@ -214,7 +214,7 @@ async fn what_ended_is_deleted_with_all_that_belongs_to_it() {
             finish: finish(PipelineStatus::Completed),
             ..checkpoint(new.id, owner, 1)
         };
-        backend.commit(Batch { submits: vec![new], checkpoints: vec![ends] }).await.unwrap();
+        backend.commit(Batch { submits: vec![new], checkpoints: vec![ends] }.into()).await.unwrap();
     }
     submit(&backend, new_execution(None)).await;
     assert_eq!(backend.prune(LONG, 10).await.unwrap(), 0);

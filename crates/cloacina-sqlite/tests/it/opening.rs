@@ -214,7 +214,7 @@ async fn a_read_only_handle_reads_and_refuses_to_write() {
         submits: vec![new_execution(None)],
         checkpoints: Vec::new(),
     };
-    let error = reader.commit(batch).await.unwrap_err();
+    let error = reader.commit(batch.into()).await.unwrap_err();
     assert!(matches!(error, BackendError::Refused { .. }), "{error:?}");
     let named = error.to_string().starts_with(&format!("`{}` may not be written", path.display()));
     assert!(named, "the error does not name the file: {error}");

@@ -84,7 +84,7 @@ async fn hot_statements_search_by_index() {
     let owner = worker(&backend, LONG).await;
     for size in [0_usize, 1, 20, 3000] {
         let submits = (0..size).map(|n| new_execution((n % 2 == 0).then_some(owner))).collect();
-        backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+        backend.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
         let before = format!("{size} more, old statistics");
         check(&mut raw(&path).await, &before).await;
         // Nobody should, but a tool may.

@@ -88,7 +88,7 @@ async fn dropped_calls_happen_whole_or_not_at_all() {
     let count = 200;
     for polls in 0..count {
         let submits = vec![new_execution(None), new_execution(None)];
-        let mut call = backend.commit(Batch { submits, checkpoints: Vec::new() });
+        let mut call = backend.commit(Batch { submits, checkpoints: Vec::new() }.into());
         let mut load = backend.counts();
         for _ in 0..=polls % 4 {
             // Let the task get on by different amounts before the caller gives up.
@@ -113,7 +113,7 @@ async fn a_closed_handle_says_so() {
     backend.close().await;
     backend.close().await;
     let results = [
-        backend.commit(Batch::default()).await.map(drop),
+        backend.commit(Batch::default().into()).await.map(drop),
         backend.counts().await.map(drop),
         backend.bury_dead_workers(by).await.map(drop),
         backend.retire_worker(by).await,

@@ -99,12 +99,12 @@ pub(crate) fn finish(status: PipelineStatus) -> Option<Finish> {
 
 pub(crate) async fn submit(backend: &SqliteBackend, new: NewExecution) -> SubmitVerdict {
     let batch = Batch { submits: vec![new], checkpoints: Vec::new() };
-    backend.commit(batch).await.unwrap().submits.pop().unwrap()
+    backend.commit(batch.into()).await.unwrap().submits.pop().unwrap()
 }
 
 pub(crate) async fn commit(backend: &SqliteBackend, checkpoint: Checkpoint) -> CheckpointVerdict {
     let batch = Batch { submits: Vec::new(), checkpoints: vec![checkpoint] };
-    backend.commit(batch).await.unwrap().checkpoints.pop().unwrap()
+    backend.commit(batch.into()).await.unwrap().checkpoints.pop().unwrap()
 }
 
 /// The names of what lies beside the database, sorted.

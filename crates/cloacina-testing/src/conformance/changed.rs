@@ -30,7 +30,7 @@ pub async fn changed_ends_when_another_handle_submits(fx: &Fixture) {
     let waiter = until(Arc::clone(fx.store()), new.id(), PipelineStatus::Pending);
     let submit = async {
         let batch = Batch { submits: vec![new.clone().into()], checkpoints: Vec::new() };
-        other.commit(batch).await.expect("commit answers");
+        other.commit(batch.into()).await.expect("commit answers");
     };
     soon("the wake-up by a submit", async { tokio::join!(waiter, submit) }).await;
 }
@@ -47,7 +47,7 @@ pub async fn changed_ends_when_another_handle_begins_to_work(fx: &Fixture) {
     let waiter = until(Arc::clone(fx.store()), id, PipelineStatus::Running);
     let submit = async {
         let batch = Batch { submits: vec![new.clone()], checkpoints: Vec::new() };
-        other.commit(batch).await.expect("commit answers");
+        other.commit(batch.into()).await.expect("commit answers");
     };
     soon("the wake-up by work of another", async { tokio::join!(waiter, submit) }).await;
 }

@@ -337,7 +337,7 @@ pub async fn checkpoint_dropped_is_whole_or_absent(fx: &Fixture) {
         let id = fx.submit_owned(me).await;
         let step = full(id, me).finish(Completed);
         let batch = Batch { submits: Vec::new(), checkpoints: vec![step.into()] };
-        drop_after_polls(polls, fx.store().commit(batch.clone())).await;
+        drop_after_polls(polls, fx.store().commit(batch.clone().into())).await;
         let found = fx.load(id).await;
         let parts = [
             found.tasks.len() == 1,

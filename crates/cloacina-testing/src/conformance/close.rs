@@ -23,7 +23,7 @@ async fn not_closed(handle: &dyn Backend, id: ExecutionId, worker: WorkerId) -> 
         ("retire_worker", handle.retire_worker(worker).await.err()),
         ("bury_dead_workers", handle.bury_dead_workers(worker).await.err()),
         ("acquit", handle.acquit(&[]).await.err()),
-        ("commit", handle.commit(batch).await.err()),
+        ("commit", handle.commit(batch.into()).await.err()),
         ("claim", handle.claim(&request).await.err()),
         ("release", handle.release(&[]).await.err()),
         ("control", handle.control(id, &Control::Pause).await.err()),
@@ -66,7 +66,7 @@ pub async fn close_leaves_data_and_other_handles_alone(fx: &Fixture) {
     let me = fx.worker().await;
     let new = execution().owner(me);
     let batch = Batch { submits: vec![new.clone().into()], checkpoints: Vec::new() };
-    handle.commit(batch).await.expect("commit answers");
+    handle.commit(batch.into()).await.expect("commit answers");
     handle.close().await;
     fx.committed(checkpoint(new.id(), me, 1).finish(PipelineStatus::Completed)).await;
     let late = fx.another_handle().await;
@@ -81,7 +81,7 @@ pub async fn close_finishes_what_is_under_way(fx: &Fixture) {
         let handle = fx.another_handle().await;
         let new = execution();
         let batch = Batch { submits: vec![new.clone().into()], checkpoints: Vec::new() };
-        let (answer, ()) = tokio::join!(handle.commit(batch), handle.close());
+        let (answer, ()) = tokio::join!(handle.commit(batch.into()), handle.close());
         let there = fx.store().standing(&[new.id()]).await.expect("standing answers")[0].is_some();
         match answer {
             Ok(_) => assert!(there, "a submit was acknowledged and is gone"),

@@ -131,7 +131,7 @@ impl Fixture {
 
     /// Commits a batch on the first handle.
     pub async fn commit(&self, batch: Batch) -> BatchVerdicts {
-        self.store.commit(batch).await.expect("commit answers")
+        self.store.commit(batch.into()).await.expect("commit answers")
     }
 
     /// Claims executions of the workflow that the builders use by default.

@@ -144,7 +144,7 @@ pub async fn submit_dropped_is_whole_or_absent(fx: &Fixture) {
         let step = checkpoint(first.id(), me, 1).task(task_end("extract"));
         let submits = vec![first.clone().into(), second.clone().into()];
         let batch = Batch { submits, checkpoints: vec![step.into()] };
-        drop_after_polls(polls, fx.store().commit(batch.clone())).await;
+        drop_after_polls(polls, fx.store().commit(batch.clone().into())).await;
 
         fx.store().list(&super::all()).await.expect("list answers after a dropped commit");
         let ids = [first.id(), second.id()];
@@ -171,7 +171,7 @@ pub async fn submit_from_many_handles_loses_nothing(fx: &Fixture) {
                 let items: Vec<_> = (0..10).map(|_| execution()).collect();
                 let submits = items.iter().cloned().map(Into::into).collect();
                 let batch = Batch { submits, checkpoints: Vec::new() };
-                handle.commit(batch).await.expect("commit answers");
+                handle.commit(batch.into()).await.expect("commit answers");
                 items.iter().map(|item| item.id()).collect::<Vec<_>>()
             });
         }

@@ -68,7 +68,7 @@ pub async fn submit_race_for_one_key_makes_one_execution(fx: &Fixture) {
             let new = execution().key("monday");
             let id = new.id();
             let batch = Batch { submits: vec![new.into()], checkpoints: Vec::new() };
-            let verdicts = handle.commit(batch).await.expect("commit answers").submits;
+            let verdicts = handle.commit(batch.into()).await.expect("commit answers").submits;
             match &verdicts[..] {
                 [SubmitVerdict::Created] => (true, id),
                 [SubmitVerdict::Existing { id, .. }] => (false, *id),

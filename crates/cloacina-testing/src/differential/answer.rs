@@ -27,7 +27,7 @@ pub(super) async fn to(store: &Arc<dyn Backend>, op: &Op) -> String {
             String::new()
         }
         Op::Commit { batch, .. } => {
-            let verdicts = store.commit(batch.clone()).await.expect("commit answers");
+            let verdicts = store.commit(batch.clone().into()).await.expect("commit answers");
             format!("{:#?}\n{:#?}", verdicts.submits, verdicts.checkpoints)
         }
         Op::Claim { request, .. } => {

@@ -1,5 +1,6 @@
 //! An executor's own end of a back end whose type is not known.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -105,10 +106,14 @@ impl Backend for SharedBackend {
         self.handle.definition(key).await
     }
 
-    async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
         drop(self.stall.lock().await);
         self.calls.note("commit");
         self.handle.commit(batch).await
+    }
+
+    fn lines(&self) -> NonZeroUsize {
+        self.handle.lines()
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {

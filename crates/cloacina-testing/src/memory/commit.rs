@@ -14,9 +14,9 @@ use cloacina_core::{ExecutionId, PipelineStatus, TaskId, TaskState};
 use super::store::{Execution, State, later};
 
 impl State {
-    pub(super) fn commit(&mut self, batch: Batch) -> BatchVerdicts {
+    pub(super) fn commit(&mut self, batch: &Batch) -> BatchVerdicts {
         let at = self.now();
-        let submits = batch.submits.into_iter().map(|new| self.submit(new, at)).collect();
+        let submits = batch.submits.iter().map(|new| self.submit(new.clone(), at)).collect();
         let mut later = &batch.checkpoints[..];
         let mut checkpoints = Vec::new();
         while let Some((checkpoint, rest)) = later.split_first() {

@@ -206,8 +206,8 @@ impl Backend for MemoryBackend {
         self.quietly(|state| state.definitions.get(key).cloned())
     }
 
-    async fn commit(&self, batch: Batch) -> Result<BatchVerdicts, BackendError> {
-        self.write(|state| state.commit(batch))
+    async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
+        self.write(|state| state.commit(&batch))
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {

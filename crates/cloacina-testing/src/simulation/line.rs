@@ -1,6 +1,7 @@
 //! A process's line to the store, on which calls are slow, get lost, are carried out unheard, late, or twice.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub(super) struct Line {
     process: ProcessId,
     store: MemoryBackend,
 }
+
+/// How many commits a process may have in flight: they overtake each other.
+const LINES: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 type Answer<T> = Result<T, BackendError>;
 
@@ -160,8 +164,12 @@ impl Backend for Line {
         self.call("definition", async move |store| store.definition(&key).await).await
     }
 
-    async fn commit(&self, batch: Batch) -> Answer<BatchVerdicts> {
-        self.call("commit", async move |store| store.commit(batch.clone()).await).await
+    async fn commit(&self, batch: Arc<Batch>) -> Answer<BatchVerdicts> {
+        self.call("commit", async move |store| store.commit(Arc::clone(&batch)).await).await
+    }
+
+    fn lines(&self) -> NonZeroUsize {
+        LINES
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Answer<Claims> {

@@ -131,7 +131,7 @@ pub(crate) async fn submit(
     let new = new.into();
     let id = new.id;
     let batch = Batch { submits: vec![new], checkpoints: Vec::new() };
-    let verdicts = backend.commit(batch).await.expect("commit answers");
+    let verdicts = backend.commit(batch.into()).await.expect("commit answers");
     assert_eq!(verdicts.submits, [SubmitVerdict::Created], "a new execution");
     id
 }
@@ -139,7 +139,7 @@ pub(crate) async fn submit(
 /// Commits a checkpoint.
 pub(crate) async fn commit(backend: &Arc<dyn Backend>, checkpoint: impl Into<Checkpoint>) {
     let batch = Batch { submits: Vec::new(), checkpoints: vec![checkpoint.into()] };
-    backend.commit(batch).await.expect("commit answers");
+    backend.commit(batch.into()).await.expect("commit answers");
 }
 
 /// Registers a worker, with a lease that no test outlives.

@@ -80,7 +80,7 @@ pub async fn remove_is_refused_or_noticed_while_others_use_it<H: TenantHarness>(
             assert_eq!(removal, Removal::Removed, "the removal");
             assert_eq!(fx.list().await, [""; 0], "the tenants");
             let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
-            backend.commit(batch).await.expect_err("a submit to a tenant that is gone");
+            backend.commit(batch.into()).await.expect_err("a submit to a tenant that is gone");
             return;
         }
         Err(error) => error,

@@ -22,14 +22,14 @@ async fn register(handle: &MemoryBackend) -> WorkerId {
 async fn its_clock_follows_virtual_time() {
     let store = MemoryBackend::new();
     let worker = register(&store).await;
-    let before = store.commit(Batch::default()).await.unwrap().at;
+    let before = store.commit(Batch::default().into()).await.unwrap().at;
     tokio::time::advance(LEASE - Duration::from_millis(1)).await;
     assert_eq!(store.bury_dead_workers(WorkerId::new()).await.unwrap(), [], "it has a lease");
     tokio::time::advance(Duration::from_millis(1)).await;
     let burials = store.bury_dead_workers(WorkerId::new()).await.unwrap();
     assert_eq!(burials.len(), 1, "the lease has run out");
     assert_eq!((burials[0].worker, burials[0].proof), (worker, ProofOfDeath::Lease));
-    let after = store.commit(Batch::default()).await.unwrap().at;
+    let after = store.commit(Batch::default().into()).await.unwrap().at;
     assert_eq!((after - before).to_std().unwrap(), LEASE, "the clock is not tokio's");
 }
 
@@ -40,10 +40,10 @@ async fn a_wait_for_changes_needs_no_poll() {
     let wait = tokio::time::timeout(Duration::from_secs(3_600), store.changed(LEASE));
     assert!(wait.await.is_err(), "nothing changed, and the wait ended");
     let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
-    store.commit(batch.clone()).await.unwrap();
+    store.commit(batch.clone().into()).await.unwrap();
     let wait = tokio::time::timeout(LEASE, store.changed(LEASE));
     assert!(wait.await.is_err(), "a handle was woken by what it wrote itself");
-    other.commit(batch).await.unwrap();
+    other.commit(batch.into()).await.unwrap();
     let wait = tokio::time::timeout(Duration::ZERO, store.changed(LEASE));
     assert!(wait.await.is_ok(), "a change by another handle was forgotten");
 }
@@ -54,7 +54,7 @@ async fn tenants_fall_due_in_virtual_time() {
     tenants.create(&acme).await.unwrap();
     let backend = tenants.open(&acme).await.unwrap();
     let submits = vec![execution().delay(LEASE).into()];
-    backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+    backend.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
     let due = async || tenants.work(None).await.unwrap()[0].next_due;
     assert_eq!(due().await, Some(LEASE));
     tokio::time::advance(LEASE - Duration::from_millis(1)).await;
@@ -71,9 +71,9 @@ async fn a_store_of_tenants_is_told_what_others_did_and_who_died() {
     let (mine, theirs) = (here.open(&acme).await.unwrap(), there.open(&acme).await.unwrap());
     let told = async || tokio::time::timeout(LEASE, here.changed(LEASE)).await.ok();
     let batch = Batch { submits: vec![execution().into()], checkpoints: Vec::new() };
-    mine.commit(batch.clone()).await.unwrap();
+    mine.commit(batch.clone().into()).await.unwrap();
     assert_eq!(told().await, None, "it was told what it did itself");
-    theirs.commit(batch).await.unwrap();
+    theirs.commit(batch.into()).await.unwrap();
     assert_eq!(told().await, Some(Changes::In(vec![acme.clone()])));
     register(&theirs).await;
     assert_eq!(told().await, None, "a worker is no work");
@@ -102,7 +102,8 @@ async fn twenty_thousand_executions_are_no_burden() {
     let worker = register(&store).await;
     for _ in 0..200 {
         let submits = (0..100).map(|_| execution().into()).collect();
-        let verdicts = store.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+        let verdicts =
+            store.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
         assert_eq!(verdicts.submits, vec![SubmitVerdict::Created; 100]);
     }
     let scope = ClaimScope::Workflows(vec![workflow_key()]);
@@ -119,7 +120,7 @@ async fn twenty_thousand_executions_are_no_burden() {
             let step = checkpoint(id, worker, 1).task(task_end("load"));
             let step = step.finish(cloacina_core::PipelineStatus::Completed);
             let batch = Batch { submits: Vec::new(), checkpoints: vec![step.into()] };
-            store.commit(batch).await.unwrap();
+            store.commit(batch.into()).await.unwrap();
         }
     }
     assert_eq!(done, 20_000, "executions that were claimed");

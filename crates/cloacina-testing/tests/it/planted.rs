@@ -1,5 +1,6 @@
 //! A store with a bug: what the suite and the comparison are there to find.
 
+use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,9 +173,14 @@ impl Backend for Planted {
         self.inner.definition(key).await
     }
 
-    async fn commit(&self, mut batch: Batch) -> Result<BatchVerdicts, BackendError> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
+        let mut batch = Arc::unwrap_or_clone(batch);
         self.spoil(&mut batch).await;
-        self.inner.commit(batch).await
+        self.inner.commit(batch.into()).await
+    }
+
+    fn lines(&self) -> NonZeroUsize {
+        self.inner.lines()
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {

@@ -31,19 +31,15 @@ pub(super) const MUTATIONS: [Mutation; 32] = [
         file: "cloacina-core/src/engine/committer.rs",
         place: "            Err(error) if error.is_transient() => {\n",
         bug: "            Err(_) if ON => {
-                let verdict = |item: &Item| match item {
-                    Item::Checkpoint(it, _) => Some(CheckpointVerdict::Committed {
-                        status: it.finish.as_ref().map_or(crate::PipelineStatus::Running, |it| it.status),
-                    }),
-                    _ => None,
+                let verdict = |it: &Checkpoint| CheckpointVerdict::Committed {
+                    status: it.finish.as_ref().map_or(crate::PipelineStatus::Running, |it| it.status),
                 };
-                let submits = items.iter().filter(|item| matches!(item, Item::Submit(..)));
                 let verdicts = BatchVerdicts {
                     at: DateTime::UNIX_EPOCH,
-                    submits: submits.map(|_| SubmitVerdict::Created).collect(),
-                    checkpoints: items.iter().filter_map(verdict).collect(),
+                    submits: load.batch.submits.iter().map(|_| SubmitVerdict::Created).collect(),
+                    checkpoints: load.batch.checkpoints.iter().map(verdict).collect(),
                 };
-                answer(items, &verdicts);
+                load.answer(verdicts);
             }
             Err(error) if error.is_transient() => {\n",
         breaks: &["Lost", "Order", "Recovery", "Final", "Semantics"],
@@ -214,8 +210,8 @@ pub(super) const MUTATIONS: [Mutation; 32] = [
     Mutation {
         name: "a slot is free before its body has ended",
         file: "cloacina-core/src/engine/attempt.rs",
-        place: "        Body::Async(body) => {\n            let _slot = slot;",
-        bug: "        Body::Async(body) => {\n            let _slot = if ON { drop(slot); None } else { Some(slot) };",
+        place: "            Body::Async(body) => {\n                let _slot = slot;",
+        bug: "            Body::Async(body) => {\n                let _slot = if ON { drop(slot); None } else { Some(slot) };",
         breaks: &["Semantics"],
     },
     Mutation {

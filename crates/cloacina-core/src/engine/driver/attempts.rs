@@ -40,8 +40,9 @@ impl Driver {
             noted: on_record.map(|_| Noted { progress: None }),
         };
         self.ongoing.insert(ordinal, ongoing);
-        let attempt = Attempt {
+        let attempt = Box::new(Attempt {
             engine: Arc::clone(&self.engine),
+            committer: self.committer.clone(),
             workflow,
             execution: self.id,
             worker: self.worker,
@@ -59,7 +60,7 @@ impl Driver {
             held_back: Arc::clone(&self.held_back),
             signs,
             mailbox: self.to_self.clone(),
-        };
+        });
         self.engine.spawn(attempt.run());
     }
 
@@ -100,7 +101,7 @@ impl Driver {
                 ongoing.noted = noted;
                 let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
                 // Nobody waits for it: it only lets other processes see what runs.
-                drop(self.engine.committer.checkpoint(checkpoint));
+                drop(self.committer.checkpoint(checkpoint));
             }
             return None;
         }

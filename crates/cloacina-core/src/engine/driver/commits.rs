@@ -35,7 +35,7 @@ impl Driver {
         let serial = self.serial;
         let checkpoint =
             Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
-        self.commit = Some(self.engine.committer.checkpoint(checkpoint));
+        self.commit = Some(self.committer.checkpoint(checkpoint));
     }
 
     pub(super) fn checkpoint(&self) -> Checkpoint {

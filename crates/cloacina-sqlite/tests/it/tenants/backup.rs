@@ -16,7 +16,7 @@ async fn a_backup_under_load_is_a_sound_tenant_of_one_moment() {
     let pairs = async {
         loop {
             let submits = vec![new_execution(None), new_execution(None)];
-            backend.commit(Batch { submits, checkpoints: Vec::new() }).await.unwrap();
+            backend.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
         }
     };
     tokio::select! {
