@@ -174,6 +174,8 @@ fn settings(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
         .pragma("synchronous", options.synchronous.as_str())
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
+        // All that there are: those over rows are prepared once for each of their sizes.
+        .statement_cache_capacity(200)
         .disable_statement_logging()
 }
 
