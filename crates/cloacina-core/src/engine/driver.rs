@@ -6,7 +6,7 @@
 
 mod attempts;
 mod commits;
-mod mailbox;
+pub(super) mod mailbox;
 mod orders;
 mod timers;
 

@@ -1,6 +1,6 @@
 //! The executions that this worker holds, and how much they ask of its slots.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,8 +43,9 @@ impl Held {
 #[derive(Debug)]
 pub(super) struct AllHeld {
     by_id: Mutex<BTreeMap<ExecutionId, Held>>,
-    /// Those whose submits are under way.
-    expected: Mutex<BTreeSet<ExecutionId>>,
+    /// Those whose submits are under way, and what was ordered before the answer: the store may have them already, and
+    /// others know of them. Locked after `by_id`, if both are.
+    expected: Mutex<BTreeMap<ExecutionId, Option<Order>>>,
     load: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     emptied: Notify,
@@ -140,25 +141,30 @@ impl AllHeld {
 
     /// Adds an execution; it counts as one until its driver says otherwise.
     pub(super) fn add(&self, id: ExecutionId, held: Held) -> Load {
-        self.lock().insert(id, held);
+        let mut all = self.lock();
+        let ordered = self.lock_expected().get_mut(&id).and_then(Option::take);
+        if let Some(order) = ordered {
+            let _ = held.order(order);
+        }
+        all.insert(id, held);
         self.reserve()
     }
 
     /// Notes that an execution is about to be held, until the returned guard is dropped.
     pub(super) fn expect(&self, id: ExecutionId) -> Expected<'_> {
-        self.lock_expected().insert(id);
+        self.lock_expected().insert(id, None);
         Expected { held: self, id }
     }
 
-    fn lock_expected(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
+    fn lock_expected(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Option<Order>>> {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports whether an execution is held under that epoch, or about to be held.
     pub(super) fn knows(&self, id: ExecutionId, epoch: u64) -> bool {
         // In this order: what stops being expected is held by then.
-        self.lock_expected().contains(&id)
-            || self.lock().get(&id).is_some_and(|held| held.epoch == epoch)
+        let expected = self.lock_expected().contains_key(&id);
+        expected || self.lock().get(&id).is_some_and(|held| held.epoch == epoch)
     }
 
     /// Counts one more execution that will come.
@@ -209,10 +215,16 @@ impl AllHeld {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Gives an order to the driver of an execution; false if it is not held.
+    /// Gives an order to the driver of an execution; false if it is not held. One that is about to be held hears of it then.
     pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
         let held = self.lock();
-        held.get(&id).is_some_and(|held| held.order(order))
+        if let Some(held) = held.get(&id) {
+            return held.order(order);
+        }
+        if let Some(ordered) = self.lock_expected().get_mut(&id) {
+            *ordered = Some(order);
+        }
+        false
     }
 
     /// Asks the driver of an execution which attempts run; none do if it is not held.
@@ -263,5 +275,29 @@ impl AllHeld {
                 _ => Order::Lost,
             };
         let _ = held.order(order);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::driver::mailbox::mailbox;
+
+    #[tokio::test]
+    async fn what_is_ordered_before_the_answer_to_a_submit_holds_from_the_start() {
+        let all = AllHeld::new(Arc::new(Budget::new(10)));
+        let id = ExecutionId::new();
+        let expected = all.expect(id);
+        assert!(!all.order(id, Order::Resume), "nobody drives it yet");
+        assert!(!all.order(id, Order::Pause), "nobody drives it yet");
+        let (address, mailbox) = mailbox();
+        let held_back = Arc::new(AtomicBool::new(false));
+        let load = all.add(id, Held::new(address, 1, Arc::clone(&held_back)));
+        drop(expected);
+        assert!(held_back.load(Ordering::Acquire), "no body may begin");
+        assert!(matches!(mailbox.receive().await, Message::Order(Order::Pause)), "the last order");
+        all.remove(id, 1);
+        assert!(!all.order(id, Order::Pause), "it is forgotten with the execution");
+        drop(load);
     }
 }

@@ -10,7 +10,7 @@ use super::Message;
 
 /// Where a driver gets its messages. Closed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Mailbox(Arc<Shared>);
+pub(in crate::engine) struct Mailbox(Arc<Shared>);
 
 /// Where they are sent to. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ struct Inner {
 }
 
 /// Makes a mailbox and its address.
-pub(super) fn mailbox() -> (Address, Mailbox) {
+pub(in crate::engine) fn mailbox() -> (Address, Mailbox) {
     let shared = Arc::<Shared>::default();
     (Address(Arc::clone(&shared)), Mailbox(shared))
 }
@@ -60,7 +60,7 @@ impl Address {
 
 impl Mailbox {
     /// Waits for the next message. Cancel safe.
-    pub(super) async fn receive(&self) -> Message {
+    pub(in crate::engine) async fn receive(&self) -> Message {
         poll_fn(|context| {
             let mut inner = self.0.lock();
             match inner.messages.pop_front() {
