@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloacina_core::{PipelineStatus, RetryPolicy, Task, TaskState, Workflow};
 
 use super::bodies::{Gate, Journal, attempts, idle, noting};
-use super::fixture::{ExecutorFixture, Process, until, workflow};
+use super::fixture::{ExecutorBuilder, ExecutorFixture, Process, until, workflow};
 
 /// Panics when it is dropped; what that panic carries does too, so many times.
 #[derive(Debug)]
@@ -118,7 +118,12 @@ pub async fn a_body_that_panics_when_it_is_dropped_fails_its_task_only(fx: &Exec
         })
     });
     let short = hangs.clone().timeout(Duration::from_millis(30));
-    fails_alone(&process(fx, short).await, "the task panicked").await;
+    // The panic is to be heard of, however long its backtrace takes.
+    let patient = |builder: ExecutorBuilder| {
+        builder.max_concurrent_tasks(1).cancel_grace(Duration::from_secs(60))
+    };
+    let patient = fx.process_with([workflow("w", [short]), plain()], patient).await;
+    fails_alone(&patient, "the task panicked").await;
     let process = process(fx, hangs).await;
     let execution = process.start("w").await;
     until("the body runs", async || process.metrics().running_tasks == 1).await;
