@@ -269,6 +269,9 @@ impl Engine {
         scope: ClaimScope,
     ) -> Result<(usize, Option<Duration>), BackendError> {
         let worker = self.worker();
+        // Submits do not take meanwhile what may come.
+        let mut places = self.held.reserve();
+        places.set(limit);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let engine = Arc::clone(self);
         // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
@@ -284,6 +287,7 @@ impl Engine {
                     engine.take_up(worker, snapshot);
                 }
             }
+            drop(places);
             Ok((taken, claims.next_due))
         });
         claimed.await.unwrap_or(Err(BackendError::Closed))
