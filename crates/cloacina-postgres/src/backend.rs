@@ -1,6 +1,7 @@
 //! The back end: each method is one transaction, carried out by the modules beside this one.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -255,6 +256,10 @@ impl Backend for PostgresBackend {
             self.tell_later();
         }
         committed
+    }
+
+    fn lines(&self) -> NonZeroUsize {
+        self.connections.lines()
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {

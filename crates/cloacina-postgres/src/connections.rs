@@ -2,6 +2,7 @@
 //! of the caller.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,6 +97,15 @@ impl Connections {
     pub(crate) fn limit_by(&self, lease_ttl: Duration) {
         let mut longest = self.longest.lock().unwrap_or_else(PoisonError::into_inner);
         *longest = longest.min((lease_ttl * 2 / 3).max(SHORTEST));
+    }
+
+    /// How many transactions of commits may be in flight: half of the connections that are its own, and four at most.
+    pub(crate) fn lines(&self) -> NonZeroUsize {
+        let lines = match self.ownership {
+            Ownership::Own => (self.pools.general().most() / 2).min(4),
+            Ownership::Shared => 1,
+        };
+        NonZeroUsize::new(lines as usize).unwrap_or(NonZeroUsize::MIN)
     }
 
     fn longest(&self) -> Duration {

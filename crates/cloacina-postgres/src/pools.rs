@@ -232,6 +232,11 @@ impl Pool {
         self.pool.size()
     }
 
+    /// How many connections it may have.
+    pub(crate) fn most(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
     /// The pool itself, for what listens.
     pub(crate) const fn inner(&self) -> &PgPool {
         &self.pool

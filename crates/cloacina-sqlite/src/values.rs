@@ -86,7 +86,7 @@ impl RowStatement {
 /// Writes a statement for that many rows: the group of parameters after `VALUES` is repeated.
 fn repeat(text: &str, rows: usize) -> String {
     let group = text.split_once("VALUES ").and_then(|(_, rest)| rest.split_inclusive(')').next());
-    let group = group.unwrap_or_default();
+    let group = group.expect("a statement over rows has a group of parameters after `VALUES`");
     text.replacen(group, &vec![group; rows].join(", "), 1)
 }
 

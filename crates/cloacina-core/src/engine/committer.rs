@@ -1,10 +1,11 @@
 //! Group commit: while one transaction is in flight, the next batch gathers.
 //!
-//! There is no timer: a lone write goes at once, and under load batches grow by themselves. Every item waits for its own
-//! verdict. A store that carries out several transactions at once gets several lines of batches; what an
-//! execution commits stays in one line, and so in order. A batch that the store could not take for a passing reason is sent again as it is, which is safe because
-//! every write carries a key that makes its repetition a no-op; one that it refuses is sent item by item, so that
-//! one bad item does not take the others down.
+//! There is no timer: a lone write goes at once, and under load batches grow by themselves. A store that carries out several
+//! transactions at once gets several lines of batches; what an execution commits stays in one line, and so in order.
+//!
+//! Every item waits for its own verdict. A batch that the store could not take for a passing reason is sent again as it is,
+//! which is safe because every write carries a key that makes its repetition a no-op; one that it refuses is sent item by
+//! item, so that one bad item does not take the others down.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,14 +141,14 @@ async fn run(
             return;
         }
         let later = waiting.split_off(fitting(waiting.iter().map(Item::size), most));
-        let load = Load::new(std::mem::replace(&mut waiting, later));
-        match load.write(&*backend).await {
+        let flight = InFlight::new(std::mem::replace(&mut waiting, later));
+        match flight.write(&*backend).await {
             Ok(verdicts) => {
-                load.answer(verdicts);
+                flight.answer(verdicts);
                 (most, wait) = ((most * 2).min(BATCH_MAX), RETRY_FIRST);
             }
             Err(error) if error.is_transient() => {
-                let items = load.into_items();
+                let items = flight.into_items();
                 tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
                 // It may have been too much for the time that a statement has.
                 most = (items.len() / 2).max(1);
@@ -158,7 +159,7 @@ async fn run(
                     () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
                 }
             }
-            Err(error) => commit_apart(&*backend, load.into_items(), error).await,
+            Err(error) => commit_apart(&*backend, flight.into_items(), error).await,
         }
     }
 }
@@ -203,10 +204,10 @@ async fn commit_apart(backend: &dyn Backend, items: Vec<Item>, error: BackendErr
         return refuse(items, &Arc::new(error));
     }
     for item in items {
-        let load = Load::new(vec![item]);
-        match load.write(backend).await {
-            Ok(verdicts) => load.answer(verdicts),
-            Err(error) => refuse(load.into_items(), &Arc::new(error)),
+        let flight = InFlight::new(vec![item]);
+        match flight.write(backend).await {
+            Ok(verdicts) => flight.answer(verdicts),
+            Err(error) => refuse(flight.into_items(), &Arc::new(error)),
         }
     }
 }
@@ -223,7 +224,7 @@ fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
 
 /// What travels in one transaction, and who waits for it.
 #[derive(Default)]
-struct Load {
+struct InFlight {
     batch: Arc<Batch>,
     releases: Vec<Release>,
     submitters: Vec<(Ticket, oneshot::Sender<Timed<SubmitVerdict>>)>,
@@ -231,26 +232,26 @@ struct Load {
     releasers: Vec<oneshot::Sender<Result<(), Arc<BackendError>>>>,
 }
 
-impl Load {
+impl InFlight {
     fn new(items: Vec<Item>) -> Self {
-        let (mut batch, mut load) = (Batch::default(), Self::default());
+        let (mut batch, mut flight) = (Batch::default(), Self::default());
         for item in items {
             match item {
                 Item::Submit(submit, ticket, answer) => {
                     batch.submits.push(*submit);
-                    load.submitters.push((ticket, answer));
+                    flight.submitters.push((ticket, answer));
                 }
                 Item::Checkpoint(checkpoint, answer) => {
                     batch.checkpoints.push(*checkpoint);
-                    load.owners.push(answer);
+                    flight.owners.push(answer);
                 }
                 Item::Release(release, answer) => {
-                    load.releases.push(release);
-                    load.releasers.push(answer);
+                    flight.releases.push(release);
+                    flight.releasers.push(answer);
                 }
             }
         }
-        Self { batch: Arc::new(batch), ..load }
+        Self { batch: Arc::new(batch), ..flight }
     }
 
     /// Takes it apart again: submits, checkpoints, releases, in the order in which they came.

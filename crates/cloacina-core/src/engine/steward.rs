@@ -279,8 +279,9 @@ impl Engine {
             // An order in between would find no driver, and the driver would not know of it.
             let _control = engine.control.lock().await;
             let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;
-            engine.note_peers(claims.peers);
             let taken = claims.executions.len();
+            places.set(taken);
+            engine.note_peers(claims.peers);
             for snapshot in claims.executions {
                 // Declared dead meanwhile, it owns nothing any more.
                 if engine.worker() == worker {

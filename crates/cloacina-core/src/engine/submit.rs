@@ -25,6 +25,9 @@ pub(crate) struct Submission {
     pub(crate) retry_of: Option<ExecutionId>,
 }
 
+/// What became of a submit.
+type Answer = Result<SubmitVerdict, Arc<BackendError>>;
+
 /// A submit that is owned from the start, if it is accepted.
 struct Owned {
     workflow: Workflow,
@@ -117,16 +120,8 @@ impl Engine {
         (self.role == Role::Worker && self.room() > 0).then(|| self.held.reserve())
     }
 
-    async fn submit_and_run(
-        self: Arc<Self>,
-        owned: Owned,
-        acknowledge: oneshot::Sender<Result<SubmitVerdict, Arc<BackendError>>>,
-    ) {
-        let (verdict, driver) = match self.submit_owned(owned).await {
-            Some(Ok((verdict, driver))) => (Ok(verdict), driver),
-            Some(Err(error)) => (Err(error), None),
-            None => return,
-        };
+    async fn submit_and_run(self: Arc<Self>, owned: Owned, acknowledge: oneshot::Sender<Answer>) {
+        let Some((verdict, driver)) = self.submit_owned(owned).await else { return };
         // The caller may have gone; the execution runs all the same.
         let _ = acknowledge.send(verdict);
         if let Some(driver) = driver {
@@ -135,19 +130,16 @@ impl Engine {
     }
 
     /// Submits an execution for this worker, and takes it up; `None` if nobody commits any more.
-    async fn submit_owned(
-        self: &Arc<Self>,
-        owned: Owned,
-    ) -> Option<Result<(SubmitVerdict, Option<Box<Driver>>), Arc<BackendError>>> {
+    async fn submit_owned(self: &Arc<Self>, owned: Owned) -> Option<(Answer, Option<Box<Driver>>)> {
         let Owned { workflow, new, worker, place, ticket } = owned;
         let expected = self.held.expect(new.id);
         let mut snapshot = snapshot_of(&new);
         let (verdict, at) = match self.lines.next().submit(new, ticket).await.ok()? {
             Ok(verdict) => verdict,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Some((Err(error), None)),
         };
         if verdict != SubmitVerdict::Created {
-            return Some(Ok((verdict, None)));
+            return Some((Ok(verdict), None));
         }
         if self.worker() != worker {
             // It was declared dead meanwhile, and whoever takes the execution up drives it.
@@ -157,15 +149,17 @@ impl Engine {
             let _ = self.lines.next().release(release).await;
             self.partings.note(Survival { execution, epoch }, Parting::Lost);
             self.note_unowned();
-            return Some(Ok((verdict, None)));
+            return Some((Ok(verdict), None));
         }
         snapshot.now = at;
         snapshot.record.created_at = at;
         snapshot.record.started_at = Some(at);
-        let taken_up = restore::take_up(&workflow, snapshot, &self.config);
-        let driver = taken_up.map(|taken_up| Driver::new(Arc::clone(self), worker, taken_up));
+        let answer = match restore::take_up(&workflow, snapshot, &self.config) {
+            Ok(taken_up) => (Ok(verdict), Some(Driver::new(Arc::clone(self), worker, taken_up))),
+            Err(error) => (Err(Arc::new(error)), None),
+        };
         drop((place, expected));
-        Some(driver.map(|driver| (verdict, Some(driver))).map_err(Arc::new))
+        Some(answer)
     }
 }
 

@@ -124,6 +124,7 @@ pub async fn a_body_that_panics_when_it_is_dropped_fails_its_task_only(fx: &Exec
     };
     let patient = fx.process_with([workflow("w", [short]), plain()], patient).await;
     fails_alone(&patient, "the task panicked").await;
+    drop(patient);
     let process = process(fx, hangs).await;
     let execution = process.start("w").await;
     until("the body runs", async || process.metrics().running_tasks == 1).await;

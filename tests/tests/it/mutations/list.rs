@@ -36,10 +36,10 @@ pub(super) const MUTATIONS: [Mutation; 32] = [
                 };
                 let verdicts = BatchVerdicts {
                     at: DateTime::UNIX_EPOCH,
-                    submits: load.batch.submits.iter().map(|_| SubmitVerdict::Created).collect(),
-                    checkpoints: load.batch.checkpoints.iter().map(verdict).collect(),
+                    submits: flight.batch.submits.iter().map(|_| SubmitVerdict::Created).collect(),
+                    checkpoints: flight.batch.checkpoints.iter().map(verdict).collect(),
                 };
-                load.answer(verdicts);
+                flight.answer(verdicts);
             }
             Err(error) if error.is_transient() => {\n",
         breaks: &["Lost", "Order", "Recovery", "Final", "Semantics"],
