@@ -9,8 +9,8 @@ use crate::support::{Block, Place, connect, number, open, run, work};
 /// Takes the last migration back.
 async fn set_back(place: &Place, schema: &str) {
     let sql = format!(
-        "ALTER TABLE {schema}.attempts DROP COLUMN progress; \
-         DELETE FROM {schema}.cloacina_migrations WHERE version = 2"
+        "ALTER TABLE {schema}.tasks ADD FOREIGN KEY (execution_id) REFERENCES {schema}.executions (id) ON DELETE CASCADE; \
+         DELETE FROM {schema}.cloacina_migrations WHERE version = (SELECT max(version) FROM {schema}.cloacina_migrations)"
     );
     run(&mut place.session().await, &sql).await;
 }
