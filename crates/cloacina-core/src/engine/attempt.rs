@@ -1,6 +1,6 @@
 //! One attempt of a task: waits for a slot, runs the body, and reports how it ended.
 //!
-//! A body may return, fail, panic, hang, or block its thread. Each ends in one message to the driver; a body that
+//! A body may return, fail, panic, hang, or block its thread. Of each the driver is told once; a body that
 //! blocks its thread is given up by the driver's own timer, since nothing here gets to run. All code of the user runs in
 //! here, where its panics are caught: none may reach the driver.
 
@@ -8,17 +8,16 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::committer::Committer;
-use super::driver::{Address, AttemptEnd, Message, Order};
+use super::driver::{Address, AttemptEnd, Order};
 use super::slots::Slot;
 use crate::backend::{
     AttemptStart, Checkpoint, CheckpointVerdict, Company, EventKind, JsonText, NewEvent,
@@ -59,11 +58,9 @@ pub(super) struct Attempt {
     pub(super) cancellation: CancellationToken,
     /// Calls off a start that has not happened.
     pub(super) halt: CancellationToken,
-    /// Calls it off as well, from the moment of the order on.
-    pub(super) held_back: Arc<AtomicBool>,
     /// What others may see of it.
     pub(super) signs: Arc<Signs>,
-    pub(super) mailbox: Address,
+    pub(super) driver: Address,
 }
 
 impl Attempt {
@@ -82,11 +79,11 @@ impl Attempt {
             // A store that does not take the record must not keep everybody else from running.
             let patience = self.engine.config.lease_ttl;
             let recorded = tokio::time::timeout(patience, self.record_start(company));
-            if self.is_called_off() || recorded.await != Ok(true) {
+            if self.halt.is_cancelled() || recorded.await != Ok(true) {
                 return self.report_not_started();
             }
         }
-        if self.is_called_off() {
+        if self.halt.is_cancelled() {
             return self.report_not_started();
         }
         if !engine.lease.holds() {
@@ -101,16 +98,11 @@ impl Attempt {
         let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
         let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
         // A driver that is gone has lost the execution.
-        let _ = self.mailbox.send(Message::AttemptEnded(Box::new(end)));
-    }
-
-    fn is_called_off(&self) -> bool {
-        self.halt.is_cancelled() || self.held_back.load(Ordering::Acquire)
+        self.driver.tell(|driver| driver.attempt_ended(end));
     }
 
     fn report_not_started(&self) {
-        let (ordinal, serial) = (self.ordinal, self.serial);
-        let _ = self.mailbox.send(Message::NotStarted { ordinal, serial });
+        self.driver.tell(|driver| driver.not_started(self.ordinal, self.serial));
     }
 
     /// Waits until nothing else runs, for an attempt that has to run alone: then a crash is its doing.
@@ -177,16 +169,16 @@ impl Attempt {
             events: if self.announce { vec![suspected(company)] } else { Vec::new() },
             ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
-        let Ok(Ok((verdict, _))) = self.committer.checkpoint(checkpoint).await else {
-            return false;
-        };
+        let (answer, recorded) = oneshot::channel();
+        self.committer.checkpoint(checkpoint, |verdict| drop(answer.send(verdict)));
+        let Ok(Ok((verdict, _))) = recorded.await else { return false };
         // The driver would only try again.
         let order = match verdict {
             CheckpointVerdict::Committed { .. } => return true,
             CheckpointVerdict::Fenced => Order::Lost,
             CheckpointVerdict::Ended(status) => Order::Ended(status),
         };
-        let _ = self.mailbox.send(Message::Order(order));
+        self.driver.tell(|driver| driver.obey(order));
         false
     }
 

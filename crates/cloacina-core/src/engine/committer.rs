@@ -3,18 +3,18 @@
 //! There is no timer: a lone write goes at once, and under load batches grow by themselves. A store that carries out several
 //! transactions at once gets several lines of batches; what an execution commits stays in one line, and so in order.
 //!
-//! Every item waits for its own verdict. A batch that the store could not take for a passing reason is sent again as it is,
+//! Whoever queues an item says what is to be done with its verdict. That is done beside, while the next batch is in flight. A batch that the store could not take for a passing reason is sent again as it is,
 //! which is safe because every write carries a key that makes its repetition a no-op; one that it refuses is sent item by
 //! item, so that one bad item does not take the others down.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Ticket;
@@ -38,11 +38,14 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 /// A verdict with the store's clock in its transaction.
 pub(super) type Timed<T> = Result<(T, DateTime<Utc>), Arc<BackendError>>;
 
+/// What is done with a verdict. It is called once, or dropped if nobody commits any more.
+type Hear<T> = Box<dyn FnOnce(Timed<T>) + Send + Sync>;
+
 enum Item {
     /// With its ticket, which is given back with the verdict.
-    Submit(Box<NewExecution>, Ticket, oneshot::Sender<Timed<SubmitVerdict>>),
-    Checkpoint(Box<Checkpoint>, oneshot::Sender<Timed<CheckpointVerdict>>),
-    Release(Release, oneshot::Sender<Result<(), Arc<BackendError>>>),
+    Submit(Box<NewExecution>, Ticket, Hear<SubmitVerdict>),
+    Checkpoint(Box<Checkpoint>, Hear<CheckpointVerdict>),
+    Release(Release, Hear<()>),
 }
 
 impl Item {
@@ -55,6 +58,9 @@ impl Item {
     }
 }
 
+/// What goes on beside, for the lines.
+pub(super) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The lines in which items wait for their batches, each with a transaction of its own in flight.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -63,18 +69,18 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Makes the lines and the future that does their work until `kill` is cancelled.
-    pub(super) fn new(
-        backend: &Arc<dyn Backend>,
-        kill: &CancellationToken,
-    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let (lines, runs): (Vec<_>, Vec<_>) = (0..backend.lines().get())
-            .map(|_| {
-                let (items, inbox) = mpsc::unbounded_channel();
-                (Committer { items }, run(Arc::clone(backend), inbox, kill.clone()))
-            })
-            .unzip();
-        (Self { lines, next: AtomicUsize::new(0) }, join_all(runs).map(drop))
+    /// Makes the lines and the futures that do their work until `kill` is cancelled: two a line, each for a task of its own.
+    pub(super) fn new(backend: &Arc<dyn Backend>, kill: &CancellationToken) -> (Self, Vec<Work>) {
+        let mut work: Vec<Work> = Vec::new();
+        let lines = (0..backend.lines().get()).map(|_| {
+            let (items, inbox) = mpsc::unbounded_channel();
+            let (answers, answered) = mpsc::unbounded_channel();
+            work.push(Box::pin(run(Arc::clone(backend), inbox, answers, kill.clone())));
+            work.push(Box::pin(tell(answered)));
+            Committer { items }
+        });
+        let lines = lines.collect();
+        (Self { lines, next: AtomicUsize::new(0) }, work)
     }
 
     /// Reports whether nobody commits any more.
@@ -96,44 +102,63 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Queues a submit; the receiver gets the verdict.
+    /// Queues a submit.
     pub(super) fn submit(
         &self,
         submit: NewExecution,
         ticket: Ticket,
-    ) -> oneshot::Receiver<Timed<SubmitVerdict>> {
-        let (answer, verdict) = oneshot::channel();
-        // A closed channel drops the answer, which the receiver sees.
-        let _ = self.items.send(Item::Submit(Box::new(submit), ticket, answer));
-        verdict
+        hear: impl FnOnce(Timed<SubmitVerdict>) + Send + Sync + 'static,
+    ) {
+        // A closed channel drops the item, and what would hear of it.
+        let _ = self.items.send(Item::Submit(Box::new(submit), ticket, Box::new(hear)));
     }
 
-    /// Queues a checkpoint; the receiver gets the verdict.
+    /// Queues a checkpoint.
     pub(super) fn checkpoint(
         &self,
         checkpoint: Checkpoint,
-    ) -> oneshot::Receiver<Timed<CheckpointVerdict>> {
-        let (answer, verdict) = oneshot::channel();
-        let _ = self.items.send(Item::Checkpoint(Box::new(checkpoint), answer));
-        verdict
+        hear: impl FnOnce(Timed<CheckpointVerdict>) + Send + Sync + 'static,
+    ) {
+        let _ = self.items.send(Item::Checkpoint(Box::new(checkpoint), Box::new(hear)));
     }
 
-    /// Queues a release; the receiver hears when it is committed.
-    pub(super) fn release(
-        &self,
-        release: Release,
-    ) -> oneshot::Receiver<Result<(), Arc<BackendError>>> {
+    /// Queues a release; nothing if nobody commits any more.
+    pub(super) async fn release(&self, release: Release) -> Option<Result<(), Arc<BackendError>>> {
         let (answer, released) = oneshot::channel();
-        let _ = self.items.send(Item::Release(release, answer));
-        released
+        let hear = move |verdict: Timed<()>| drop(answer.send(verdict.map(|_| ())));
+        let _ = self.items.send(Item::Release(release, Box::new(hear)));
+        released.await.ok()
+    }
+}
+
+/// Does what is to be done with verdicts, batch by batch.
+async fn tell(mut answered: mpsc::UnboundedReceiver<(InFlight, BatchVerdicts)>) {
+    while let Some((flight, verdicts)) = answered.recv().await {
+        let at = verdicts.at;
+        for ((_ticket, hear), verdict) in flight.submitters.into_iter().zip(verdicts.submits) {
+            hear(Ok((verdict, at)));
+            // Others who share the thread are not kept waiting by a large batch.
+            consume_budget().await;
+        }
+        for (hear, verdict) in flight.owners.into_iter().zip(verdicts.checkpoints) {
+            hear(Ok((verdict, at)));
+            consume_budget().await;
+        }
+        for hear in flight.releasers {
+            hear(Ok(((), at)));
+            consume_budget().await;
+        }
     }
 }
 
 async fn run(
     backend: Arc<dyn Backend>,
     mut inbox: mpsc::UnboundedReceiver<Item>,
+    answered: mpsc::UnboundedSender<(InFlight, BatchVerdicts)>,
     kill: CancellationToken,
 ) {
+    // The other end lives as long as this one.
+    let answer = |flight, verdicts| drop(answered.send((flight, verdicts)));
     let mut waiting = Vec::new();
     let (mut most, mut wait) = (BATCH_MAX, RETRY_FIRST);
     loop {
@@ -144,7 +169,7 @@ async fn run(
         let flight = InFlight::new(std::mem::replace(&mut waiting, later));
         match flight.write(&*backend).await {
             Ok(verdicts) => {
-                flight.answer(verdicts);
+                answer(flight, verdicts);
                 (most, wait) = ((most * 2).min(BATCH_MAX), RETRY_FIRST);
             }
             Err(error) if error.is_transient() => {
@@ -159,7 +184,21 @@ async fn run(
                     () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY_MAX),
                 }
             }
-            Err(error) => commit_apart(&*backend, flight.into_items(), error).await,
+            Err(error) => {
+                let items = flight.into_items();
+                if items.len() == 1 {
+                    refuse(items, &Arc::new(error));
+                    continue;
+                }
+                // One that the store refuses must not take the others down.
+                for item in items {
+                    let flight = InFlight::new(vec![item]);
+                    match flight.write(&*backend).await {
+                        Ok(verdicts) => answer(flight, verdicts),
+                        Err(error) => refuse(flight.into_items(), &Arc::new(error)),
+                    }
+                }
+            }
         }
     }
 }
@@ -198,38 +237,24 @@ fn fitting(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
     sizes.take(most).take_while(fits).count().max(1)
 }
 
-/// Finds out which item the store refuses, and commits the others.
-async fn commit_apart(backend: &dyn Backend, items: Vec<Item>, error: BackendError) {
-    if items.len() == 1 {
-        return refuse(items, &Arc::new(error));
-    }
-    for item in items {
-        let flight = InFlight::new(vec![item]);
-        match flight.write(backend).await {
-            Ok(verdicts) => flight.answer(verdicts),
-            Err(error) => refuse(flight.into_items(), &Arc::new(error)),
-        }
-    }
-}
-
 fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
     for item in items {
         match item {
-            Item::Submit(_, _, answer) => drop(answer.send(Err(Arc::clone(error)))),
-            Item::Checkpoint(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
-            Item::Release(_, answer) => drop(answer.send(Err(Arc::clone(error)))),
+            Item::Submit(_, _, hear) => hear(Err(Arc::clone(error))),
+            Item::Checkpoint(_, hear) => hear(Err(Arc::clone(error))),
+            Item::Release(_, hear) => hear(Err(Arc::clone(error))),
         }
     }
 }
 
-/// What travels in one transaction, and who waits for it.
+/// What travels in one transaction, and who hears of it.
 #[derive(Default)]
 struct InFlight {
     batch: Arc<Batch>,
     releases: Vec<Release>,
-    submitters: Vec<(Ticket, oneshot::Sender<Timed<SubmitVerdict>>)>,
-    owners: Vec<oneshot::Sender<Timed<CheckpointVerdict>>>,
-    releasers: Vec<oneshot::Sender<Result<(), Arc<BackendError>>>>,
+    submitters: Vec<(Ticket, Hear<SubmitVerdict>)>,
+    owners: Vec<Hear<CheckpointVerdict>>,
+    releasers: Vec<Hear<()>>,
 }
 
 impl InFlight {
@@ -237,17 +262,17 @@ impl InFlight {
         let (mut batch, mut flight) = (Batch::default(), Self::default());
         for item in items {
             match item {
-                Item::Submit(submit, ticket, answer) => {
+                Item::Submit(submit, ticket, hear) => {
                     batch.submits.push(*submit);
-                    flight.submitters.push((ticket, answer));
+                    flight.submitters.push((ticket, hear));
                 }
-                Item::Checkpoint(checkpoint, answer) => {
+                Item::Checkpoint(checkpoint, hear) => {
                     batch.checkpoints.push(*checkpoint);
-                    flight.owners.push(answer);
+                    flight.owners.push(hear);
                 }
-                Item::Release(release, answer) => {
+                Item::Release(release, hear) => {
                     flight.releases.push(release);
-                    flight.releasers.push(answer);
+                    flight.releasers.push(hear);
                 }
             }
         }
@@ -259,12 +284,11 @@ impl InFlight {
         let Batch { submits, checkpoints } = Arc::unwrap_or_clone(self.batch);
         let submits = submits.into_iter().zip(self.submitters);
         let submits =
-            submits.map(|(new, (ticket, answer))| Item::Submit(Box::new(new), ticket, answer));
+            submits.map(|(new, (ticket, hear))| Item::Submit(Box::new(new), ticket, hear));
         let checkpoints = checkpoints.into_iter().zip(self.owners);
-        let checkpoints =
-            checkpoints.map(|(step, answer)| Item::Checkpoint(Box::new(step), answer));
+        let checkpoints = checkpoints.map(|(step, hear)| Item::Checkpoint(Box::new(step), hear));
         let releases = self.releases.into_iter().zip(self.releasers);
-        let releases = releases.map(|(release, answer)| Item::Release(release, answer));
+        let releases = releases.map(|(release, hear)| Item::Release(release, hear));
         submits.chain(checkpoints).chain(releases).collect()
     }
 
@@ -275,20 +299,6 @@ impl InFlight {
             backend.release(&self.releases).await?;
         }
         Ok(verdicts)
-    }
-
-    /// Hands out the verdicts. A caller that went away does not need its own.
-    fn answer(self, verdicts: BatchVerdicts) {
-        let at = verdicts.at;
-        for ((_ticket, answer), verdict) in self.submitters.into_iter().zip(verdicts.submits) {
-            let _ = answer.send(Ok((verdict, at)));
-        }
-        for (answer, verdict) in self.owners.into_iter().zip(verdicts.checkpoints) {
-            let _ = answer.send(Ok((verdict, at)));
-        }
-        for answer in self.releasers {
-            let _ = answer.send(Ok(()));
-        }
     }
 }
 

@@ -55,7 +55,7 @@ impl Engine {
     /// Reads an execution as users see it.
     pub(crate) async fn result(&self, id: ExecutionId) -> Result<PipelineResult, ExecutorError> {
         // In this order: what ends in between has its row.
-        let running = self.held.running_attempts(id).await;
+        let running = self.held.running_attempts(id);
         let mut snapshot = self.load(id).await?;
         // What runs here is on record only after a while, if at all.
         snapshot.attempts.extend(running);

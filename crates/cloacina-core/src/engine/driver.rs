@@ -1,65 +1,37 @@
 //! Drives one execution that this worker owns: the rim around its state machine.
 //!
-//! One driver is one asynchronous task that owns the state, so there is nothing to lock. It starts bodies, sends
-//! checkpoints to the committer, keeps timers, and takes orders. It ends when the execution has ended, was given back, or
-//! was lost to another worker.
+//! A driver waits for nothing: it takes in what happened, starts bodies, sends checkpoints to the committer, sets alarms,
+//! and is done until the next event. It ends when the execution has ended, was given back, or was lost to another worker.
 
+mod address;
 mod attempts;
 mod commits;
-pub(super) mod mailbox;
 mod orders;
 mod timers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{OwnedRwLockWriteGuard, oneshot};
+use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::committer::{Committer, Timed};
+use super::committer::Committer;
 use super::held::{Held, Load};
 use super::partings::Parting;
 use super::restore::TakenUp;
-use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Release, Survival};
+use crate::backend::{ExecutionSnapshot, Release, Survival};
 use crate::result::between;
-use crate::state::{AttemptResult, Command, Event, ExecutionState};
+use crate::state::{Command, Event, ExecutionState};
 use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
 
-pub(super) use mailbox::Address;
-use mailbox::{Mailbox, mailbox};
+pub(super) use address::Address;
+pub(super) use attempts::AttemptEnd;
 use timers::{Timer, Timers};
-
-/// What a driver is told.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// Boxed: it is larger than the others.
-    AttemptEnded(Box<AttemptEnd>),
-    NotStarted {
-        ordinal: u32,
-        serial: u64,
-    },
-    Order(Order),
-    /// Tell which attempts run.
-    Describe(oneshot::Sender<Vec<AttemptRecord>>),
-}
-
-/// The end of an attempt.
-#[derive(Debug)]
-pub(super) struct AttemptEnd {
-    pub(super) ordinal: u32,
-    pub(super) serial: u64,
-    pub(super) started: Instant,
-    pub(super) ended: Instant,
-    pub(super) result: AttemptResult,
-    /// Held by an attempt that ran alone, until its end is committed.
-    pub(super) exclusive: Option<OwnedRwLockWriteGuard<()>>,
-}
 
 /// What somebody outside wants of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +51,8 @@ pub(super) enum Order {
 }
 
 /// How a driver's work comes to its end.
-enum End {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
     /// The execution was brought to its end here.
     Ended(PipelineStatus),
     /// Somebody else ended it, and may have written what is not known here.
@@ -93,6 +66,7 @@ enum End {
 }
 
 /// An attempt under way.
+#[derive(Debug)]
 struct Ongoing {
     serial: u64,
     attempt: u32,
@@ -104,11 +78,12 @@ struct Ongoing {
 }
 
 /// What is on record of an attempt that runs.
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 struct Noted {
     progress: Option<Arc<str>>,
 }
 
+#[derive(Debug)]
 pub(super) struct Driver {
     engine: Arc<Engine>,
     committer: Committer,
@@ -121,16 +96,14 @@ pub(super) struct Driver {
     suspects: super::restore::Suspects,
     /// The events tell of the suspicion.
     announced: bool,
-    mailbox: Mailbox,
-    to_self: Address,
-    commit: Option<oneshot::Receiver<Timed<CheckpointVerdict>>>,
+    address: Address,
+    /// A checkpoint is on its way.
+    committing: bool,
     ongoing: BTreeMap<u32, Ongoing>,
     /// Counts attempts and checkpoints.
     serial: u64,
     timers: Timers,
     halt: CancellationToken,
-    /// Set by an order before the driver hears of it.
-    held_back: Arc<AtomicBool>,
     paused: bool,
     /// Held from the end of an attempt that ran alone until that is committed.
     exclusive: Option<OwnedRwLockWriteGuard<()>>,
@@ -143,95 +116,50 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Takes up an execution that `worker` owns, and makes it known among those that are held.
-    pub(super) fn new(engine: Arc<Engine>, worker: WorkerId, taken_up: TakenUp) -> Box<Self> {
+    /// Takes up an execution that `worker` owns: makes it known among those that are held, and begins.
+    pub(super) fn take_up(engine: &Arc<Engine>, worker: WorkerId, taken_up: TakenUp) {
         let TakenUp { state, snapshot, suspects } = taken_up;
-        let (to_self, mailbox) = mailbox();
-        let id = snapshot.record.id;
-        let held_back = Arc::new(AtomicBool::new(false));
-        let held = Held::new(to_self.clone(), snapshot.record.epoch, Arc::clone(&held_back));
-        let load = engine.held.add(id, held);
-        let keep_records = engine.waiters.has(id);
-        Box::new(Self {
-            id,
-            worker,
-            epoch: snapshot.record.epoch,
-            state,
-            keep_records,
-            suspects,
-            announced: false,
-            mailbox,
-            to_self,
-            commit: None,
-            ongoing: BTreeMap::new(),
-            serial: 0,
-            timers: Timers::default(),
-            halt: CancellationToken::new(),
-            held_back,
-            paused: false,
-            exclusive: None,
-            overtaken: false,
-            leaving: false,
-            load,
-            anchor: (snapshot.now, Instant::now()),
-            snapshot,
-            committer: engine.lines.next(),
-            engine,
-        })
+        let (id, epoch) = (snapshot.record.id, snapshot.record.epoch);
+        let driver = |address| {
+            Box::new(Self {
+                id,
+                worker,
+                epoch,
+                state,
+                keep_records: engine.waiters.has(id),
+                suspects,
+                announced: false,
+                address,
+                committing: false,
+                ongoing: BTreeMap::new(),
+                serial: 0,
+                timers: Timers::default(),
+                halt: CancellationToken::new(),
+                paused: false,
+                exclusive: None,
+                overtaken: false,
+                leaving: false,
+                load: engine.held.reserve(),
+                anchor: (snapshot.now, Instant::now()),
+                snapshot,
+                committer: engine.lines.next(),
+                engine: Arc::clone(engine),
+            })
+        };
+        let address = Address::new(driver);
+        let ordered = engine.held.add(id, Held { address: address.clone(), epoch });
+        address
+            .tell(|driver| ordered.and_then(|order| driver.obey(order)).or_else(|| driver.begin()));
     }
 
-    /// Drives the execution until it ends here.
-    pub(super) async fn run(mut self: Box<Self>) {
-        let end = self.drive().await;
-        self.stop_attempts();
-        self.exclusive = None;
-        // Whoever asks from now on is not kept waiting.
-        self.mailbox.close();
-        if let End::Refused = end {
-            // Not at once: whoever takes it up next will most likely be refused as well.
-            let wait = self.engine.config.lease_ttl;
-            let _ = tokio::time::timeout(wait, self.engine.kill.cancelled()).await;
-        }
-        match end {
-            End::Release => self.release(self.due_in()).await,
-            // Part of it is to be done again.
-            End::Refused => self.release(None).await,
-            End::Gone if self.engine.is_killed() => {}
-            // Committed after the burial of its owner, it may be that one's still, and count as a death when somebody finds it.
-            End::Gone => self.release(None).await,
-            End::Ended(_) | End::Overtaken(_) => {}
-        }
-        self.note_parting(&end);
-        let engine = Arc::clone(&self.engine);
-        engine.held.remove(self.id, self.epoch);
-        match end {
-            End::Ended(status) => {
-                engine.metrics.ended(status);
-                self.tell_waiters(status);
-            }
-            End::Overtaken(status) => {
-                engine.metrics.ended(status);
-                if engine.waiters.has(self.id) {
-                    engine.look_for(self.id);
-                }
-            }
-            End::Gone if !engine.is_killed() => {
-                tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
-                engine.metrics.fenced();
-            }
-            End::Release | End::Refused | End::Gone => {}
-        }
-        engine.claim_more();
-    }
-
-    async fn drive(&mut self) -> End {
+    fn begin(&mut self) -> Option<End> {
         // What comes later is told by an order.
         if self.engine.is_killed() {
-            return End::Gone;
+            return Some(End::Gone);
         }
         if self.engine.stop.is_cancelled() {
             // Its submit or claim was under way when the stop came, and it may have missed the order.
-            return End::Release;
+            return Some(End::Release);
         }
         let at = Instant::now();
         let mut first = Event::Begun { at };
@@ -244,79 +172,20 @@ impl Driver {
             }
             self.timers.add(at + left, Timer::Deadline);
         }
-        if let Some(end) = self.apply(first) {
-            return end;
-        }
-        loop {
-            let step = tokio::select! {
-                biased;
-                verdict = async { self.commit.as_mut().expect("guarded").await },
-                    if self.commit.is_some() => {
-                    self.commit = None;
-                    self.committed(verdict)
-                }
-                message = self.mailbox.receive() => self.hear(message),
-                timer = self.timers.next(), if !self.timers.is_empty() => self.ring(timer),
-            };
-            if let Some(end) = step {
-                return end;
-            }
-            if self.load.set(self.weight()) {
-                self.engine.claim_more();
-            }
+        self.apply(first)
+    }
+
+    /// Sees to what depends on where the execution stands, once an event is taken in.
+    fn settle(&mut self) {
+        self.set_alarm();
+        if self.load.set(self.weight()) {
+            self.engine.claim_more();
         }
     }
 
     /// How much this execution asks of the slots.
     fn weight(&self) -> usize {
         if self.state.is_idle() { 0 } else { self.state.running().max(1) }
-    }
-
-    fn hear(&mut self, message: Message) -> Option<End> {
-        match message {
-            Message::AttemptEnded(end) => {
-                let AttemptEnd { ordinal, serial, started, ended, result, exclusive } = *end;
-                if !self.forget(ordinal, serial) {
-                    return None;
-                }
-                self.exclusive = exclusive;
-                if self.exclusive.is_some() {
-                    // A store that does not take its end must not keep everybody else from running.
-                    let at = Instant::now() + self.engine.config.lease_ttl;
-                    self.timers.add(at, Timer::LetOthersRun);
-                }
-                let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result });
-                self.let_others_run();
-                end
-            }
-            Message::NotStarted { ordinal, serial } => {
-                if !self.forget(ordinal, serial) {
-                    return None;
-                }
-                self.apply(Event::NotStarted { ordinal })
-            }
-            Message::Order(order) => self.obey(order),
-            Message::Describe(asker) => {
-                // One who has gone needs no answer.
-                let _ = asker.send(self.running_attempts());
-                None
-            }
-        }
-    }
-
-    fn ring(&mut self, timer: Timer) -> Option<End> {
-        match timer {
-            Timer::RetryDue { ordinal } => self.apply(Event::RetryDue { ordinal }),
-            Timer::Deadline => {
-                let limit = self.engine.config.pipeline_timeout.unwrap_or_default();
-                self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
-            }
-            Timer::Watch { ordinal, serial } => self.watch(ordinal, serial),
-            Timer::LetOthersRun => {
-                self.exclusive = None;
-                None
-            }
-        }
     }
 
     /// Feeds the state machine and carries out what it says.
@@ -341,6 +210,63 @@ impl Driver {
         None
     }
 
+    /// Comes to the end of its work here.
+    fn end(mut self: Box<Self>, end: End) {
+        self.take_back_alarm();
+        self.stop_attempts();
+        self.exclusive = None;
+        match end {
+            End::Ended(_) | End::Overtaken(_) => self.leave(end),
+            End::Gone if self.engine.is_killed() => self.leave(end),
+            End::Gone | End::Release | End::Refused => {
+                let engine = Arc::clone(&self.engine);
+                engine.spawn(self.part(end));
+            }
+        }
+    }
+
+    /// Gives the execution back, which takes a commit.
+    async fn part(self: Box<Self>, end: End) {
+        if end == End::Refused {
+            // Not at once: whoever takes it up next will most likely be refused as well.
+            let wait = self.engine.config.lease_ttl;
+            let _ = tokio::time::timeout(wait, self.engine.kill.cancelled()).await;
+        }
+        let due_in = match end {
+            End::Release => self.due_in(),
+            // Part of it is to be done again; or it was committed after the burial of its owner, is that one's still, and may
+            // count as a death when somebody finds it.
+            _ => None,
+        };
+        self.release(due_in).await;
+        self.leave(end);
+    }
+
+    /// Lets go of the execution.
+    fn leave(self: Box<Self>, end: End) {
+        self.note_parting(end);
+        let engine = Arc::clone(&self.engine);
+        engine.held.remove(self.id, self.epoch);
+        match end {
+            End::Ended(status) => {
+                engine.metrics.ended(status);
+                self.tell_waiters(status);
+            }
+            End::Overtaken(status) => {
+                engine.metrics.ended(status);
+                if engine.waiters.has(self.id) {
+                    engine.look_for(self.id);
+                }
+            }
+            End::Gone if !engine.is_killed() => {
+                tracing::warn!(execution_id = %self.id, "lost the execution to another worker");
+                engine.metrics.fenced();
+            }
+            End::Release | End::Refused | End::Gone => {}
+        }
+        engine.claim_more();
+    }
+
     /// How long nobody needs to take it up: until the first retry or the deadline, if nothing else is to be done.
     fn due_in(&self) -> Option<Duration> {
         if self.state.has_startable() {
@@ -355,7 +281,7 @@ impl Driver {
         let Self { id: execution, worker, epoch, .. } = *self;
         let release = Release { execution, worker, epoch, due_in };
         // With those of others: a worker may give back hundreds at once.
-        while let Ok(Err(error)) = self.committer.release(release.clone()).await {
+        while let Some(Err(error)) = self.committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");
             tokio::select! {
                 biased;
@@ -368,7 +294,7 @@ impl Driver {
     }
 
     /// Remembers what this worker parted with, should it have been declared dead.
-    fn note_parting(&self, end: &End) {
+    fn note_parting(&self, end: End) {
         let parting = match end {
             End::Gone if self.engine.is_killed() => return,
             // Nothing is taken back of what has ended.
@@ -382,7 +308,7 @@ impl Driver {
         self.engine.partings.note(survival, parting);
     }
 
-    fn tell_waiters(mut self, status: PipelineStatus) {
+    fn tell_waiters(mut self: Box<Self>, status: PipelineStatus) {
         if !self.engine.waiters.has(self.id) {
             return;
         }

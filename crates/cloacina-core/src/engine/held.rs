@@ -1,12 +1,12 @@
 //! The executions that this worker holds, and how much they ask of its slots.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
-use super::driver::{Address, Message, Order};
+use super::driver::{Address, Driver, Order};
 use crate::ExecutionId;
 use crate::backend::{AttemptRecord, Standing};
 use crate::{PipelineStatus, WorkerId};
@@ -14,29 +14,8 @@ use crate::{PipelineStatus, WorkerId};
 /// An execution that a driver drives.
 #[derive(Debug)]
 pub(super) struct Held {
-    mailbox: Address,
-    epoch: u64,
-    /// Keeps bodies from starting from the moment of the order on, not only once the driver has heard of it.
-    held_back: Arc<AtomicBool>,
-}
-
-impl Held {
-    pub(super) const fn new(mailbox: Address, epoch: u64, held_back: Arc<AtomicBool>) -> Self {
-        Self { mailbox, epoch, held_back }
-    }
-
-    /// Gives an order to the driver; false if there is none any more.
-    fn order(&self, order: Order) -> bool {
-        if order == Order::Resume {
-            self.held_back.store(false, Ordering::Release);
-        }
-        let heard = self.mailbox.send(Message::Order(order));
-        // After the order is on its way: a start that is called off must reach the driver later than the reason.
-        if matches!(order, Order::Pause | Order::Ended(_) | Order::Lost) {
-            self.held_back.store(true, Ordering::Release);
-        }
-        heard
-    }
+    pub(super) address: Address,
+    pub(super) epoch: u64,
 }
 
 /// All executions that are held, by id.
@@ -45,7 +24,7 @@ pub(super) struct AllHeld {
     by_id: Mutex<BTreeMap<ExecutionId, Held>>,
     /// Those whose submits are under way, and what was ordered before the answer: the store may have them already, and
     /// others know of them. Locked after `by_id`, if both are.
-    expected: Mutex<BTreeMap<ExecutionId, Option<Order>>>,
+    expected: Arc<Mutex<Orders>>,
     load: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     emptied: Notify,
@@ -61,15 +40,23 @@ pub(super) struct Load {
 
 /// Notes that an execution is about to be held.
 #[derive(Debug)]
-pub(super) struct Expected<'a> {
-    held: &'a AllHeld,
+pub(super) struct Expected {
+    expected: Arc<Mutex<Orders>>,
     id: ExecutionId,
 }
 
-impl Drop for Expected<'_> {
+/// What was ordered of executions, if anything was.
+type Orders = BTreeMap<ExecutionId, Option<Order>>;
+
+impl Drop for Expected {
     fn drop(&mut self) {
-        self.held.lock_expected().remove(&self.id);
+        lock(&self.expected).remove(&self.id);
     }
+}
+
+/// All that is locked here is consistent between any two statements, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How much the executors of one process may hold in all.
@@ -125,7 +112,7 @@ impl AllHeld {
     /// Starts with nothing. What it comes to hold counts against the budget.
     pub(super) fn new(budget: Arc<Budget>) -> Self {
         budget.executors.fetch_add(1, Ordering::Relaxed);
-        let (by_id, expected) = (Mutex::default(), Mutex::default());
+        let (by_id, expected) = (Mutex::default(), Arc::default());
         Self { by_id, expected, load: Arc::default(), budget, emptied: Notify::new() }
     }
 
@@ -135,35 +122,26 @@ impl AllHeld {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Held>> {
-        // The map is consistent between any two statements, so a panic elsewhere does not spoil it.
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_id)
     }
 
-    /// Adds an execution; it counts as one until its driver says otherwise.
-    pub(super) fn add(&self, id: ExecutionId, held: Held) -> Load {
+    /// Adds an execution, and tells what was ordered of it before.
+    pub(super) fn add(&self, id: ExecutionId, held: Held) -> Option<Order> {
         let mut all = self.lock();
-        let ordered = self.lock_expected().get_mut(&id).and_then(Option::take);
-        if let Some(order) = ordered {
-            let _ = held.order(order);
-        }
         all.insert(id, held);
-        self.reserve()
+        lock(&self.expected).get_mut(&id).and_then(Option::take)
     }
 
     /// Notes that an execution is about to be held, until the returned guard is dropped.
-    pub(super) fn expect(&self, id: ExecutionId) -> Expected<'_> {
-        self.lock_expected().insert(id, None);
-        Expected { held: self, id }
-    }
-
-    fn lock_expected(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Option<Order>>> {
-        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn expect(&self, id: ExecutionId) -> Expected {
+        lock(&self.expected).insert(id, None);
+        Expected { expected: Arc::clone(&self.expected), id }
     }
 
     /// Reports whether an execution is held under that epoch, or about to be held.
     pub(super) fn knows(&self, id: ExecutionId, epoch: u64) -> bool {
         // In this order: what stops being expected is held by then.
-        let expected = self.lock_expected().contains_key(&id);
+        let expected = lock(&self.expected).contains_key(&id);
         expected || self.lock().get(&id).is_some_and(|held| held.epoch == epoch)
     }
 
@@ -215,42 +193,45 @@ impl AllHeld {
         self.load.load(Ordering::Relaxed)
     }
 
+    fn address(&self, id: ExecutionId) -> Option<Address> {
+        self.lock().get(&id).map(|held| held.address.clone())
+    }
+
     /// Gives an order to the driver of an execution; false if it is not held. One that is about to be held hears of it then.
     pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
-        let held = self.lock();
-        if let Some(held) = held.get(&id) {
-            return held.order(order);
-        }
-        if let Some(ordered) = self.lock_expected().get_mut(&id) {
-            *ordered = Some(order);
-        }
-        false
+        let address = {
+            let held = self.lock();
+            let Some(held) = held.get(&id) else {
+                if let Some(ordered) = lock(&self.expected).get_mut(&id) {
+                    *ordered = Some(order);
+                }
+                return false;
+            };
+            held.address.clone()
+        };
+        address.tell(|driver| driver.obey(order))
     }
 
     /// Asks the driver of an execution which attempts run; none do if it is not held.
-    pub(super) async fn running_attempts(&self, id: ExecutionId) -> Vec<AttemptRecord> {
-        let (asker, answer) = oneshot::channel();
-        let question = Message::Describe(asker);
-        let asked = self.lock().get(&id).is_some_and(|held| held.mailbox.send(question));
-        if asked { answer.await.unwrap_or_default() } else { Vec::new() }
+    pub(super) fn running_attempts(&self, id: ExecutionId) -> Vec<AttemptRecord> {
+        let running = self.address(id).and_then(|driver| driver.ask(Driver::running_attempts));
+        running.unwrap_or_default()
     }
 
     pub(super) fn order_all(&self, order: Order) {
-        for held in self.lock().values() {
+        let all: Vec<_> = self.lock().values().map(|held| held.address.clone()).collect();
+        for address in all {
             // A driver that is gone needs no order.
-            let _ = held.order(order);
+            address.tell(|driver| driver.obey(order));
         }
     }
 
     /// Asks up to `count` executions, the newest first, to go back if they have not begun.
     pub(super) fn hand_over(&self, count: usize) {
-        let held = self.lock();
-        let mut ids: Vec<_> = held.keys().copied().collect();
-        ids.sort_unstable_by(|left, right| right.cmp(left));
-        for id in ids.into_iter().take(count) {
-            if let Some(held) = held.get(&id) {
-                let _ = held.order(Order::HandOverIfIdle);
-            }
+        let newest: Vec<_> =
+            self.lock().values().rev().take(count).map(|held| held.address.clone()).collect();
+        for address in newest {
+            address.tell(|driver| driver.obey(Order::HandOverIfIdle));
         }
     }
 
@@ -261,20 +242,26 @@ impl AllHeld {
         (id, epoch): (ExecutionId, u64),
         standing: Option<Standing>,
     ) {
-        let held = self.lock();
-        // Claimed again meanwhile: what was read is about the time before.
-        let Some(held) = held.get(&id).filter(|held| held.epoch == epoch) else { return };
-        let order =
-            match standing {
-                Some(Standing { status, .. }) if status.is_terminal() => Order::Ended(status),
-                Some(Standing { status, owner: Some(owner), epoch })
-                    if owner == worker && epoch == held.epoch =>
-                {
-                    if status == PipelineStatus::Paused { Order::Pause } else { Order::Resume }
+        let address = {
+            let held = self.lock();
+            // Claimed again meanwhile: what was read is about the time before.
+            let Some(held) = held.get(&id).filter(|held| held.epoch == epoch) else { return };
+            held.address.clone()
+        };
+        let order = match standing {
+            Some(Standing { status, .. }) if status.is_terminal() => Order::Ended(status),
+            Some(Standing { status, owner: Some(owner), epoch: now })
+                if owner == worker && now == epoch =>
+            {
+                if status == PipelineStatus::Paused {
+                    Order::Pause
+                } else {
+                    Order::Resume
                 }
-                _ => Order::Lost,
-            };
-        let _ = held.order(order);
+            }
+            _ => Order::Lost,
+        };
+        address.tell(|driver| driver.obey(order));
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
 //! worker alive and finds work, [`strangers`] takes up other versions, [`restore`] turns records into states, [`partings`]
-//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`admission`]
+//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`alarms`] wakes drivers, [`admission`]
 //! bounds the submits that wait; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends
 //! everything.
 
 mod admission;
+mod alarms;
 mod attempt;
 mod committer;
 mod control;
@@ -40,6 +41,7 @@ use crate::task::States;
 use crate::workflow::Workflows;
 use crate::{ExecutorConfig, TenantId, WorkerId};
 use admission::{Admission, Door};
+use alarms::Alarms;
 use committer::Lines;
 use driver::{Driver, Order};
 use held::{AllHeld, Budget};
@@ -80,6 +82,7 @@ pub(crate) struct Engine {
     lane: Lane,
     shared: Shared,
     held: AllHeld,
+    alarms: Alarms,
     partings: Partings,
     waiters: Waiters,
     metrics: metrics::Counters,
@@ -168,6 +171,7 @@ impl Engine {
             lane: shared.slots.lane(config.max_concurrent_tasks, weight),
             held: AllHeld::new(Arc::clone(&shared.budget)),
             shared,
+            alarms: Alarms::default(),
             partings: Partings::default(),
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),
@@ -208,7 +212,10 @@ impl Engine {
             engine.spawn(steward::claim(Arc::clone(&engine)));
             engine.note_unowned();
         }
-        engine.spawn(work);
+        for work in work {
+            engine.spawn(work);
+        }
+        engine.spawn(alarms::ring(Arc::clone(&engine)));
         engine.spawn(steward::watch(Arc::clone(&engine)));
         Ok(engine)
     }
@@ -364,7 +371,7 @@ impl Engine {
         self.stop_all();
     }
 
-    /// Stops whatever runs here. Drivers and those who wait are many and do not watch the token: they are told.
+    /// Stops whatever runs here. Drivers and those who wait do not watch the token: they are told.
     fn stop_all(&self) {
         self.kill.cancel();
         self.held.order_all(Order::Lost);
@@ -381,10 +388,7 @@ impl Engine {
             tracing::info!(execution_id = %id, workflow = %name, "recovered an execution");
         }
         match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => {
-                let driver = Driver::new(Arc::clone(self), worker, taken_up);
-                self.spawn(driver.run());
-            }
+            Ok(taken_up) => Driver::take_up(self, worker, taken_up),
             Err(error) => {
                 tracing::error!(execution_id = %id, %error, "an execution cannot be taken up");
             }

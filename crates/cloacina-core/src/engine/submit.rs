@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::admission::{Excess, Ticket};
+use super::committer::Timed;
 use super::driver::Driver;
-use super::held::Load;
+use super::held::{Expected, Load};
 use super::partings::Parting;
 use super::{Engine, Role, restore};
 use crate::backend::{
@@ -31,10 +32,11 @@ type Answer = Result<SubmitVerdict, Arc<BackendError>>;
 /// A submit that is owned from the start, if it is accepted.
 struct Owned {
     workflow: Workflow,
-    new: NewExecution,
+    snapshot: ExecutionSnapshot,
     worker: WorkerId,
     place: Load,
-    ticket: Ticket,
+    expected: Expected,
+    acknowledge: oneshot::Sender<Answer>,
 }
 
 impl Engine {
@@ -81,20 +83,32 @@ impl Engine {
             delay,
             retry_of,
         };
-        let verdict = match place {
+        let (acknowledge, acknowledged) = oneshot::channel();
+        let line = self.lines.next();
+        match place {
             Some(place) => {
-                let (acknowledge, acknowledged) = oneshot::channel();
-                let owned = Owned { workflow: workflow.clone(), new, worker, place, ticket };
-                let run = Arc::clone(self).submit_and_run(owned, acknowledge);
-                self.spawn(run);
-                acknowledged.await
+                let (snapshot, expected) = (snapshot_of(&new), self.held.expect(id));
+                let owned = Owned {
+                    workflow: workflow.clone(),
+                    snapshot,
+                    worker,
+                    place,
+                    expected,
+                    acknowledge,
+                };
+                let engine = Arc::clone(self);
+                line.submit(new, ticket, move |verdict| engine.take_up_submitted(owned, verdict));
             }
             None => {
-                let verdict = self.lines.next().submit(new, ticket).await;
-                self.note_unowned();
-                verdict.map(|timed| timed.map(|(verdict, _)| verdict))
+                let engine = Arc::clone(self);
+                line.submit(new, ticket, move |verdict| {
+                    engine.note_unowned();
+                    // The caller may have gone.
+                    let _ = acknowledge.send(verdict.map(|(verdict, _)| verdict));
+                });
             }
-        };
+        }
+        let verdict = acknowledged.await;
         match verdict {
             Ok(Ok(SubmitVerdict::Created)) => Ok(id),
             Ok(Ok(SubmitVerdict::Existing { id, workflow: of })) if &*of == workflow.name() => {
@@ -120,46 +134,47 @@ impl Engine {
         (self.role == Role::Worker && self.room() > 0).then(|| self.held.reserve())
     }
 
-    async fn submit_and_run(self: Arc<Self>, owned: Owned, acknowledge: oneshot::Sender<Answer>) {
-        let Some((verdict, driver)) = self.submit_owned(owned).await else { return };
-        // The caller may have gone; the execution runs all the same.
-        let _ = acknowledge.send(verdict);
-        if let Some(driver) = driver {
-            driver.run().await;
-        }
-    }
-
-    /// Submits an execution for this worker, and takes it up; `None` if nobody commits any more.
-    async fn submit_owned(self: &Arc<Self>, owned: Owned) -> Option<(Answer, Option<Box<Driver>>)> {
-        let Owned { workflow, new, worker, place, ticket } = owned;
-        let expected = self.held.expect(new.id);
-        let mut snapshot = snapshot_of(&new);
-        let (verdict, at) = match self.lines.next().submit(new, ticket).await.ok()? {
-            Ok(verdict) => verdict,
-            Err(error) => return Some((Err(error), None)),
+    /// Acknowledges a submit that this worker owns, and takes the execution up.
+    fn take_up_submitted(self: &Arc<Self>, owned: Owned, verdict: Timed<SubmitVerdict>) {
+        let Owned { workflow, mut snapshot, worker, place, expected, acknowledge } = owned;
+        let (verdict, at) = match verdict {
+            Ok((SubmitVerdict::Created, at)) => (SubmitVerdict::Created, at),
+            // The caller may have gone.
+            other => return drop(acknowledge.send(other.map(|(verdict, _)| verdict))),
         };
-        if verdict != SubmitVerdict::Created {
-            return Some((Ok(verdict), None));
-        }
         if self.worker() != worker {
-            // It was declared dead meanwhile, and whoever takes the execution up drives it.
             let (execution, epoch) = (snapshot.record.id, snapshot.record.epoch);
             let release = Release { execution, worker, epoch, due_in: None };
-            // Before it counts as a death. If that came first, or this fails, it is taken back.
-            let _ = self.lines.next().release(release).await;
-            self.partings.note(Survival { execution, epoch }, Parting::Lost);
-            self.note_unowned();
-            return Some((Ok(verdict), None));
+            let engine = Arc::clone(self);
+            self.spawn(async move {
+                engine.give_back_submitted(release).await;
+                drop((place, expected));
+                let _ = acknowledge.send(Ok(verdict));
+            });
+            return;
         }
         snapshot.now = at;
         snapshot.record.created_at = at;
         snapshot.record.started_at = Some(at);
+        // The execution runs even if the caller has gone.
         let answer = match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => (Ok(verdict), Some(Driver::new(Arc::clone(self), worker, taken_up))),
-            Err(error) => (Err(Arc::new(error)), None),
+            Ok(taken_up) => {
+                let _ = acknowledge.send(Ok(verdict));
+                Driver::take_up(self, worker, taken_up);
+                return;
+            }
+            Err(error) => Err(Arc::new(error)),
         };
-        drop((place, expected));
-        Some(answer)
+        let _ = acknowledge.send(answer);
+    }
+
+    /// Gives back what was submitted for a worker that was declared dead meanwhile: whoever takes the execution up drives it.
+    async fn give_back_submitted(&self, release: Release) {
+        let Release { execution, epoch, .. } = release;
+        // Before it counts as a death. If that came first, or this fails, it is taken back.
+        let _ = self.lines.next().release(release).await;
+        self.partings.note(Survival { execution, epoch }, Parting::Lost);
+        self.note_unowned();
     }
 }
 

@@ -122,11 +122,11 @@ fn record(text: &mut String, record: &ExecutionRecord) {
         error,
         ..
     } = record;
-    let due = record.due_at.map(|due| (due - record.created_at).num_seconds());
+    let due = record.due_at.map(|due| (due - record.created_at).to_std().map(to_hours));
     let (started, finished) = (record.started_at.is_some(), record.finished_at.is_some());
     let new = format!(
         "{id:?} {workflow:?} {status:?} {idempotency_key:?} {retry_of:?} {owner:?} {epoch} \
-         {takeovers} {error:?} due {due:?} started {started} finished {finished}"
+         {takeovers} {error:?} due {due:?} hours started {started} finished {finished}"
     );
     line(text, &new);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -9,8 +10,20 @@ use super::timers::Timer;
 use super::{Driver, End, Noted, Ongoing};
 use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
 use crate::engine::attempt::{self, Attempt};
-use crate::state::{ContextView, Event};
+use crate::state::{AttemptResult, ContextView, Event};
 use crate::task::{Signs, Upstream};
+
+/// The end of an attempt.
+#[derive(Debug)]
+pub(in crate::engine) struct AttemptEnd {
+    pub(in crate::engine) ordinal: u32,
+    pub(in crate::engine) serial: u64,
+    pub(in crate::engine) started: Instant,
+    pub(in crate::engine) ended: Instant,
+    pub(in crate::engine) result: AttemptResult,
+    /// Held by an attempt that ran alone, until its end is committed.
+    pub(in crate::engine) exclusive: Option<OwnedRwLockWriteGuard<()>>,
+}
 
 impl Driver {
     pub(super) fn start(
@@ -57,15 +70,37 @@ impl Driver {
             timeout,
             cancellation,
             halt: self.halt.clone(),
-            held_back: Arc::clone(&self.held_back),
             signs,
-            mailbox: self.to_self.clone(),
+            driver: self.address.clone(),
         });
         self.engine.spawn(attempt.run());
     }
 
+    pub(in crate::engine) fn attempt_ended(&mut self, end: AttemptEnd) -> Option<End> {
+        let AttemptEnd { ordinal, serial, started, ended, result, exclusive } = end;
+        if !self.forget(ordinal, serial) {
+            return None;
+        }
+        self.exclusive = exclusive;
+        if self.exclusive.is_some() {
+            // A store that does not take its end must not keep everybody else from running.
+            let at = Instant::now() + self.engine.config.lease_ttl;
+            self.timers.add(at, Timer::LetOthersRun);
+        }
+        let end = self.apply(Event::AttemptEnded { ordinal, started, ended, result });
+        self.let_others_run();
+        end
+    }
+
+    pub(in crate::engine) fn not_started(&mut self, ordinal: u32, serial: u64) -> Option<End> {
+        if !self.forget(ordinal, serial) {
+            return None;
+        }
+        self.apply(Event::NotStarted { ordinal })
+    }
+
     /// Strikes an attempt off; false if it was given up before.
-    pub(super) fn forget(&mut self, ordinal: u32, serial: u64) -> bool {
+    fn forget(&mut self, ordinal: u32, serial: u64) -> bool {
         let known = self.ongoing.get(&ordinal).is_some_and(|ongoing| ongoing.serial == serial);
         if known {
             self.ongoing.remove(&ordinal);
@@ -101,7 +136,7 @@ impl Driver {
                 ongoing.noted = noted;
                 let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
                 // Nobody waits for it: it only lets other processes see what runs.
-                drop(self.committer.checkpoint(checkpoint));
+                self.committer.checkpoint(checkpoint, |_| {});
             }
             return None;
         }
@@ -115,7 +150,7 @@ impl Driver {
     }
 
     /// Describes the attempts whose bodies run, as their records would.
-    pub(super) fn running_attempts(&self) -> Vec<AttemptRecord> {
+    pub(in crate::engine) fn running_attempts(&self) -> Vec<AttemptRecord> {
         let workflow = self.state.workflow();
         let running = self.ongoing.iter().filter_map(|(&ordinal, ongoing)| {
             let started = *ongoing.signs.started.get()?;

@@ -1,9 +1,6 @@
 //! Checkpoints: sending them, and what their verdicts mean.
 
-use std::sync::atomic::Ordering;
-
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Driver, End, Order};
@@ -35,18 +32,19 @@ impl Driver {
         let serial = self.serial;
         let checkpoint =
             Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
-        self.commit = Some(self.committer.checkpoint(checkpoint));
+        self.committing = true;
+        let address = self.address.clone();
+        self.committer.checkpoint(checkpoint, move |verdict| {
+            address.tell(|driver| driver.committed(verdict));
+        });
     }
 
     pub(super) fn checkpoint(&self) -> Checkpoint {
         Checkpoint::new(self.id, self.worker, self.epoch)
     }
 
-    pub(super) fn committed(
-        &mut self,
-        verdict: Result<Timed<CheckpointVerdict>, oneshot::error::RecvError>,
-    ) -> Option<End> {
-        let Ok(verdict) = verdict else { return Some(End::Gone) };
+    fn committed(&mut self, verdict: Timed<CheckpointVerdict>) -> Option<End> {
+        self.committing = false;
         match verdict {
             Ok((CheckpointVerdict::Committed { status }, at)) => {
                 self.snapshot.now = at;
@@ -61,7 +59,6 @@ impl Driver {
                         }
                     }
                     PipelineStatus::Running if self.paused && !self.leaving => {
-                        self.held_back.store(false, Ordering::Release);
                         let end = self.obey(Order::Resume);
                         if end.is_some() {
                             return end;
@@ -111,7 +108,7 @@ impl Driver {
 
     /// Ends the time alone of an attempt once nothing of it is left to be committed.
     pub(super) fn let_others_run(&mut self) {
-        if self.commit.is_none() {
+        if !self.committing {
             self.exclusive = None;
         }
     }

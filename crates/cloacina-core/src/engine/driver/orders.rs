@@ -6,14 +6,14 @@ use super::{Driver, End, Order};
 use crate::state::Event;
 
 impl Driver {
-    pub(super) fn obey(&mut self, order: Order) -> Option<End> {
+    pub(in crate::engine) fn obey(&mut self, order: Order) -> Option<End> {
         match order {
             Order::Pause => {
-                self.overtaken |= !self.paused && self.commit.is_some();
+                self.overtaken |= !self.paused && self.committing;
                 self.pause()
             }
             Order::Resume if !self.leaving && self.paused => {
-                self.overtaken |= self.commit.is_some();
+                self.overtaken |= self.committing;
                 self.paused = false;
                 self.halt = CancellationToken::new();
                 self.apply(Event::Resumed)
@@ -27,7 +27,7 @@ impl Driver {
             }
             Order::HandOverIfIdle => {
                 let started = self.ongoing.values().any(|one| one.signs.started.get().is_some());
-                if started || self.commit.is_some() {
+                if started || self.committing {
                     return None;
                 }
                 self.leaving = true;

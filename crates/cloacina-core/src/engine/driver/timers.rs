@@ -2,9 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::pin::Pin;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
+
+use super::{Driver, End};
+use crate::engine::alarms::Key;
+use crate::state::Event;
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,18 +26,13 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
-    /// Waits for the earliest of them. Kept from one wait to the next: most are given up long before it is time, and to
-    /// set up one each time costs more than all the rest.
-    alarm: Option<Pin<Box<Sleep>>>,
+    /// The alarm that is set, which rings with the earliest of them or before.
+    alarm: Option<Key>,
 }
 
 impl Timers {
     pub(super) fn add(&mut self, at: Instant, timer: Timer) {
         self.heap.push(Reverse((at, timer)));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
     }
 
     /// Returns when something falls due, whether a body runs or not.
@@ -45,19 +43,54 @@ impl Timers {
         due.map(|Reverse((at, _))| *at).min()
     }
 
-    /// Waits for the next timer and takes it out. Cancel safe. Never returns if there is none.
-    pub(super) async fn next(&mut self) -> Timer {
-        let Some(&Reverse((at, _))) = self.heap.peek() else {
-            return std::future::pending().await;
-        };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if alarm.deadline() != at {
-            alarm.as_mut().reset(at);
+    fn pop_due(&mut self, now: Instant) -> Option<Timer> {
+        self.heap.peek().filter(|Reverse((at, _))| *at <= now)?;
+        self.heap.pop().map(|Reverse((_, timer))| timer)
+    }
+}
+
+impl Driver {
+    /// Lets the timers ring that are due.
+    pub(in crate::engine) fn wake(&mut self) -> Option<End> {
+        self.timers.alarm = None;
+        let now = Instant::now();
+        while let Some(timer) = self.timers.pop_due(now) {
+            if let Some(end) = self.ring(timer) {
+                return Some(end);
+            }
         }
-        alarm.await;
-        match self.heap.pop() {
-            Some(Reverse((_, timer))) => timer,
-            None => std::future::pending().await,
+        None
+    }
+
+    fn ring(&mut self, timer: Timer) -> Option<End> {
+        match timer {
+            Timer::RetryDue { ordinal } => self.apply(Event::RetryDue { ordinal }),
+            Timer::Deadline => {
+                let limit = self.engine.config.pipeline_timeout.unwrap_or_default();
+                self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
+            }
+            Timer::Watch { ordinal, serial } => self.watch(ordinal, serial),
+            Timer::LetOthersRun => {
+                self.exclusive = None;
+                None
+            }
+        }
+    }
+
+    /// Sees to it that an alarm rings with the next timer. One that rings too early costs less than one that is set anew each
+    /// time: most timers lose their point long before it is time.
+    pub(super) fn set_alarm(&mut self) {
+        let Some(&Reverse((at, _))) = self.timers.heap.peek() else { return };
+        if self.timers.alarm.is_some_and(|(alarm, _)| alarm <= at) {
+            return;
+        }
+        self.take_back_alarm();
+        self.timers.alarm = Some(self.engine.alarms.set(at, self.address.clone()));
+    }
+
+    pub(super) fn take_back_alarm(&mut self) {
+        if let Some(alarm) = self.timers.alarm.take() {
+            self.engine.alarms.take_back(alarm);
         }
     }
 }

@@ -1,0 +1,64 @@
+//! How a driver is reached: whoever brings an event takes the lock and turns the machine himself.
+//!
+//! So a commit that is answered, a body that ends and an order cost a lock, not a message and a wake-up. Nothing of the user's
+//! runs under the lock, and nothing is waited for. **Order of locks:** a driver's comes before all others of the engine, so nobody
+//! tells a driver anything while holding one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Driver, End};
+use crate::panics::{discard, text_of};
+
+/// Where a driver is reached. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct Address(Arc<Mutex<Place>>);
+
+/// Where a driver is; none is there any more once its work has come to its end.
+type Place = Option<Box<Driver>>;
+
+impl Address {
+    /// Makes an address, and the driver that is to be there.
+    pub(super) fn new(driver: impl FnOnce(Self) -> Box<Driver>) -> Self {
+        let address = Self(Arc::default());
+        let driver = driver(address.clone());
+        *address.lock() = Some(driver);
+        address
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        // Panics are caught inside of the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the driver take in what happened; false if there is none any more.
+    pub(in crate::engine) fn tell(&self, event: impl FnOnce(&mut Driver) -> Option<End>) -> bool {
+        let mut place = self.lock();
+        let Some(driver) = &mut *place else { return false };
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let end = event(driver);
+            if end.is_none() {
+                driver.settle();
+            }
+            end
+        }));
+        let end = end.unwrap_or_else(|panic| {
+            // A bug, of which only this execution may suffer.
+            tracing::error!(execution_id = %driver.id, panic = text_of(&*panic), "a driver panicked");
+            discard(panic);
+            Some(End::Refused)
+        });
+        let Some(end) = end else { return true };
+        let driver = place.take();
+        drop(place);
+        if let Some(driver) = driver {
+            driver.end(end);
+        }
+        true
+    }
+
+    /// Asks the driver something; nothing if there is none any more.
+    pub(in crate::engine) fn ask<T>(&self, question: impl FnOnce(&Driver) -> T) -> Option<T> {
+        self.lock().as_deref().map(question)
+    }
+}
