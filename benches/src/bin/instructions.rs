@@ -10,7 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
-use cloacina_core::{Backend, Context, ExecutorConfig, Task, UnifiedExecutor, Workflow};
+use cloacina_core::{Backend, Context, Task, UnifiedExecutor, Workflow};
+use cloacina_sqlite::{SqliteBackend, SqliteOptions};
 use cloacina_testing::MemoryBackend;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -83,10 +84,8 @@ async fn run(subject: Subject, executions: u64) -> Result<()> {
         Subject::State | Subject::Engine => chains(MemoryBackend::new(), executions).await,
         Subject::Sqlite => {
             let folder = tempfile::tempdir()?;
-            let url = format!("sqlite://{}", folder.path().join("instructions.db").display());
-            let config = ExecutorConfig::default();
-            let connect = <cloacina_sqlite::SqliteBackend as cloacina_core::Connect>::connect;
-            chains(connect(&url, &config).await?, executions).await
+            let options = SqliteOptions::new(folder.path().join("instructions.db"));
+            chains(SqliteBackend::open(options).await?, executions).await
         }
     }
 }

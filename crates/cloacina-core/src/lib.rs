@@ -37,8 +37,8 @@ pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use rule::{ContextCondition, TriggerRule, ValueOperator};
 pub use status::{PipelineStatus, SkipReason, TaskState};
 pub use task::{
-    Input, IntoTaskOutput, NotCompleted, Output, State, Task, TaskArgument, TaskContext,
-    TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
+    Durability, Input, IntoTaskOutput, NotCompleted, Output, State, Task, TaskArgument,
+    TaskContext, TaskDefinition, TaskError, TaskFuture, TaskMeta, TaskOutput,
 };
 pub use tenant::{TenantId, TenantIdError};
 pub use tenants::{

@@ -3,6 +3,7 @@
 mod argument;
 mod context;
 mod definition;
+mod durability;
 mod error;
 pub(crate) mod expanded;
 mod needs;
@@ -25,6 +26,7 @@ pub use argument::{Input, Output, State, TaskArgument};
 pub use context::{NotCompleted, TaskContext};
 pub(crate) use context::{Signs, Upstream};
 pub use definition::{TaskDefinition, TaskMeta};
+pub use durability::Durability;
 pub use error::TaskError;
 pub(crate) use needs::{InputNeed, OutputNeed, StateNeed, States};
 pub use output::{IntoTaskOutput, TaskOutput};
@@ -57,6 +59,7 @@ pub struct Task {
     pub(crate) rule: TriggerRule,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) durability: Durability,
     pub(crate) fingerprint: String,
     pub(crate) states: Vec<StateNeed>,
     pub(crate) inputs: Vec<InputNeed>,
@@ -114,6 +117,7 @@ impl Task {
             rule: TriggerRule::default(),
             retry: RetryPolicy::default(),
             timeout: None,
+            durability: Durability::Strict,
             fingerprint: String::new(),
             states: Vec::new(),
             inputs: Vec::new(),
@@ -137,6 +141,13 @@ impl Task {
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
+        self
+    }
+
+    /// Sets when those that depend on it may start. Default: [`Durability::Strict`].
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 
@@ -258,6 +269,7 @@ impl fmt::Debug for Task {
             .field("rule", &self.rule)
             .field("retry", &self.retry)
             .field("timeout", &self.timeout)
+            .field("durability", &self.durability)
             .finish_non_exhaustive()
     }
 }

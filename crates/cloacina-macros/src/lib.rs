@@ -121,6 +121,7 @@ use proc_macro::TokenStream;
 /// | `retry_max_elapsed` | a duration after which no attempt is begun any more | never |
 /// | `retry_on` | the path of a `fn(&TaskError) -> bool` that tells which errors are worth another attempt | all that are not permanent |
 /// | `timeout` | a duration after which an attempt is cut off | the executor's |
+/// | `durability` | `"strict"`, or `"pipelined"`: dependents may start before its result is committed | `"strict"` |
 /// | `trigger_rules` | a rule that decides whether the task runs | `all_success` |
 /// | `blocking` | no value: the plain `fn` runs on the pool of blocking threads | not given |
 ///

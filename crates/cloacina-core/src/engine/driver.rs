@@ -9,7 +9,6 @@ mod commits;
 mod orders;
 mod timers;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +98,8 @@ pub(super) struct Driver {
     address: Address,
     /// A checkpoint is on its way.
     committing: bool,
-    ongoing: BTreeMap<u32, Ongoing>,
+    /// By ordinal.
+    ongoing: Vec<Option<Ongoing>>,
     /// Counts attempts and checkpoints.
     serial: u64,
     timers: Timers,
@@ -131,7 +131,7 @@ impl Driver {
                 announced: false,
                 address,
                 committing: false,
-                ongoing: BTreeMap::new(),
+                ongoing: Vec::new(),
                 serial: 0,
                 timers: Timers::default(),
                 halt: CancellationToken::new(),

@@ -65,7 +65,7 @@ impl ExecutionState {
             Decision::Skip(reason) => {
                 let outcome = Outcome::Skipped(reason.clone());
                 let end = self.end(ordinal, outcome.state(), 0, (at, at));
-                self.next.tasks.push(TaskEnd { skip: Some(reason), ..end });
+                self.put_on_record(TaskEnd { skip: Some(reason), ..end });
                 self.note(ordinal, outcome);
                 settled.push(ordinal);
             }
@@ -87,7 +87,7 @@ impl ExecutionState {
                 task: Some(end.task.clone()),
                 detail: error.clone(),
             });
-            self.next.tasks.push(TaskEnd { error: Some(error.clone()), ..end });
+            self.put_on_record(TaskEnd { error: Some(error.clone()), ..end });
             self.note(ordinal, Outcome::Failed { error });
             settled.push(ordinal);
         } else if let Some(delay) = recorded.retry_in.take() {
@@ -95,7 +95,10 @@ impl ExecutionState {
             self.next_effects.waits.push((ordinal, at, delay));
         } else {
             self.slot_mut(ordinal).phase = Phase::Ready;
-            self.next_effects.ready.push(ordinal);
+            match self.has_to_wait_for_a_commit(ordinal) {
+                true => self.next_effects.ready.push(ordinal),
+                false => self.startable.push(ordinal),
+            }
         }
     }
 

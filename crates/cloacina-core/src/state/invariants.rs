@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ExecutionState, Phase};
+use super::{ExecutionState, Phase, Record};
 use crate::dag::to_ordinal;
 
 /// Checking is linear in the tasks; on large workflows debug builds would become quadratic.
@@ -52,7 +52,13 @@ pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
             return Some(format!("task `{id}` has no context"));
         }
         let started = slot.phase == Phase::Running || state.startable.contains(&to_ordinal(index));
-        if started && parents.iter().any(|parent| uncommitted.contains(parent)) {
+        let waited_for = |parent: &u32| state.slot(*parent).record == Record::OnItsWay;
+        if parents.iter().any(|parent| {
+            (state.slot(*parent).record != Record::InStore) != uncommitted.contains(parent)
+        }) {
+            return Some(format!("what task `{id}` depends on is committed, or is not"));
+        }
+        if started && parents.iter().any(waited_for) {
             return Some(format!("task `{id}` was started before its dependencies were committed"));
         }
         let missing = parents.iter().filter(|&&parent| !settled(parent)).count();

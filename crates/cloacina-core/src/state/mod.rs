@@ -5,13 +5,14 @@
 //!
 //! A task is *settled* when its outcome is known, and *committed* when that is in the store. Whatever follows from an
 //! outcome without running anything (skips, the end of the execution) is settled at once and travels in the same
-//! checkpoint; bodies start only when everything settled before them is committed. At most one checkpoint is on
+//! checkpoint; bodies start only when what they depend on is committed, unless that is pipelined. At most one checkpoint is on
 //! its way; what happens meanwhile gathers in the next.
 
 mod conflicts;
 mod decide;
 #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "only debug builds check them"))]
 pub(crate) mod invariants;
+mod record;
 mod types;
 mod writes;
 
@@ -26,6 +27,7 @@ use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, Task
 use crate::task::Upstream;
 use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
 
+use record::Record;
 pub(crate) use types::{AttemptResult, Command, Draft, Event, Outcome, Recorded};
 pub(crate) use writes::ContextView;
 use writes::{Change, Writes};
@@ -78,6 +80,7 @@ struct Slot {
     /// What it returned, until the last dependent took it.
     output: Option<JsonText>,
     takers: usize,
+    record: Record,
     changes: Vec<Change>,
     /// The failed tasks because of which it runs.
     because_of: BTreeSet<TaskId>,
@@ -126,6 +129,7 @@ impl ExecutionState {
                 after: None,
                 output: None,
                 takers: dag.dependents[ordinal].len(),
+                record: Record::InStore,
                 changes: Vec::new(),
                 because_of: BTreeSet::new(),
                 roots: Arc::default(),
@@ -172,6 +176,9 @@ impl ExecutionState {
             }
             Event::Committed => {
                 let effects = self.on_its_way.take().unwrap_or_default();
+                for &ordinal in &effects.ends {
+                    self.slot_mut(ordinal).record = Record::InStore;
+                }
                 if let Some(finish) = effects.finish {
                     return vec![Command::Ended(finish)];
                 }
@@ -264,7 +271,8 @@ impl ExecutionState {
             AttemptResult::Success { changes, changes_json, output } => {
                 let end = self.end(ordinal, TaskState::Completed, attempt, (started, ended));
                 let kept = output.clone();
-                self.next.tasks.push(TaskEnd { changes: changes_json, output, ..end });
+                self.put_on_record(TaskEnd { changes: changes_json, output, ..end });
+                self.let_dependents_go_on(ordinal);
                 self.settle(ordinal, Outcome::Completed { changes, output: kept }, ended);
             }
             AttemptResult::Failure { error, random } => {
@@ -274,7 +282,8 @@ impl ExecutionState {
                     None => {
                         let error = error.message().to_owned();
                         let end = self.end(ordinal, TaskState::Failed, attempt, (started, ended));
-                        self.next.tasks.push(TaskEnd { error: Some(error.clone()), ..end });
+                        self.put_on_record(TaskEnd { error: Some(error.clone()), ..end });
+                        self.let_dependents_go_on(ordinal);
                         self.settle(ordinal, Outcome::Failed { error }, ended);
                     }
                 }
@@ -322,7 +331,7 @@ impl ExecutionState {
             // What a retried execution took over keeps its row.
             if slot.recorded.outcome.take().is_none() {
                 let end = self.end(ordinal, TaskState::Cancelled, attempts, (at, at));
-                self.next.tasks.push(end);
+                self.put_on_record(end);
             }
         }
         self.unsettled = 0;
@@ -330,7 +339,7 @@ impl ExecutionState {
         self.startable.clear();
         self.next_effects = Effects::default();
         if let Some(effects) = &mut self.on_its_way {
-            *effects = Effects::default();
+            *effects = Effects { ends: std::mem::take(&mut effects.ends), ..Effects::default() };
         }
         self.next.finish = Some(Finish {
             status: crate::PipelineStatus::Failed,

@@ -1,6 +1,7 @@
 //! Tests of the state machine.
 
 mod data;
+mod durability;
 mod failures;
 mod flow;
 mod property;

@@ -134,6 +134,9 @@ fn build(function: &Function, task: &Task<'_>) -> TokenStream {
         let timeout = duration::expression(timeout);
         built.extend(quote!(.timeout(#timeout)));
     }
+    if let Some(durability) = task.durability.map(name) {
+        built.extend(quote!(.durability(::cloacina_core::Durability::#durability)));
+    }
     if let Some(rule) = task.trigger_rules {
         built.extend(quote!(.trigger_rules(#rule)));
     }

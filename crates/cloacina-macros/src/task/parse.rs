@@ -12,7 +12,7 @@ use crate::reference::TaskRef;
 use crate::rules::{self, Rule};
 
 /// The keys of `#[task]`, in the order in which they are documented.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "id",
     "dependencies",
     "retry_attempts",
@@ -24,6 +24,7 @@ pub(super) const KEYS: [&str; 13] = [
     "retry_max_elapsed",
     "retry_on",
     "timeout",
+    "durability",
     "trigger_rules",
     "blocking",
 ];
@@ -31,6 +32,7 @@ pub(super) const KEYS: [&str; 13] = [
 /// What stands in quotes after some of the keys.
 const BACKOFF: &str = "a name in quotes, like `\"linear\"`";
 const JITTER: &str = "a name in quotes, like `\"full\"`";
+const DURABILITY: &str = "`\"strict\"` or `\"pipelined\"`";
 const DURATION: &str = "a duration in quotes, like `\"30s\"`";
 
 /// The attribute: what is in order, and which keys occur.
@@ -49,6 +51,7 @@ pub(super) struct Options {
     pub(super) retry_max_elapsed: Option<Arg<LitStr>>,
     pub(super) retry_on: Option<ExprPath>,
     pub(super) timeout: Option<Arg<LitStr>>,
+    pub(super) durability: Option<Arg<LitStr>>,
     pub(super) trigger_rules: Option<Rule>,
 }
 
@@ -113,6 +116,7 @@ fn value(
         "retry_jitter" => options.retry_jitter = Some(string(key, input, JITTER)?),
         "retry_max_elapsed" => options.retry_max_elapsed = Some(string(key, input, DURATION)?),
         "retry_on" => options.retry_on = Some(predicate(key, input)?),
+        "durability" => options.durability = Some(string(key, input, DURABILITY)?),
         "timeout" => options.timeout = Some(string(key, input, DURATION)?),
         "trigger_rules" => {
             if input.is_empty() {

@@ -27,12 +27,16 @@ const DEFAULT_FACTOR: f64 = 2.0;
 /// How delays are spread, with the variant of `Jitter` that each name stands for.
 const JITTERS: [(&str, &str); 3] = [("none", "None"), ("full", "Full"), ("equal", "Equal")];
 
+/// When dependents may start, with the variant of `Durability` that each name stands for.
+const DURABILITIES: [(&str, &str); 2] = [("strict", "Strict"), ("pipelined", "Pipelined")];
+
 /// A task, ready to be expanded if no error was found.
 pub(super) struct Task<'a> {
     pub(super) id: String,
     pub(super) dependencies: Vec<&'a TaskRef>,
     pub(super) retry: Option<Retry<'a>>,
     pub(super) timeout: Option<Duration>,
+    pub(super) durability: Option<&'static str>,
     pub(super) trigger_rules: Option<&'a Rule>,
     pub(super) signature: Signature<'a>,
     pub(super) blocking: bool,
@@ -67,6 +71,10 @@ pub(super) fn task<'a>(
         dependencies: dependencies(&id, options, function, errors),
         retry: retry(options, errors),
         timeout: period(options.timeout.as_ref(), errors),
+        durability: options
+            .durability
+            .as_ref()
+            .and_then(|given| choice(given, &DURABILITIES, errors)),
         trigger_rules: options.trigger_rules.as_ref(),
         blocking: options.key("blocking").is_some(),
         signature,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloacina_core::Durability;
 use fastrand::Rng;
 
 use super::scenario::{
@@ -28,7 +29,8 @@ impl Scenario {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let flows: Vec<_> = (0..rng.usize(1..=2)).map(|_| flow(&mut rng)).collect();
+        let mut flows: Vec<_> = (0..rng.usize(1..=2)).map(|_| flow(&mut rng)).collect();
+        pipeline(&mut Rng::with_seed(!seed), &mut flows);
         let processes = processes(&mut rng);
         let mut submits: Vec<_> =
             (0..rng.usize(1..=6)).map(|_| submit(&mut rng, flows.len(), processes.len())).collect();
@@ -74,6 +76,18 @@ fn flow(rng: &mut Rng) -> FlowPlan {
     FlowPlan { tasks, next: if percent(rng, 70) { Change::Added } else { Change::Rewired } }
 }
 
+/// Lets dependents go on before the commit, in some scenarios.
+fn pipeline(rng: &mut Rng, flows: &mut [FlowPlan]) {
+    if percent(rng, 50) {
+        return;
+    }
+    for task in flows.iter_mut().flat_map(|flow| &mut flow.tasks) {
+        if percent(rng, 60) {
+            task.durability = Durability::Pipelined;
+        }
+    }
+}
+
 fn task(rng: &mut Rng, place: usize, wild: bool) -> TaskPlan {
     let density = rng.u32(20..80);
     let dependencies: Vec<_> = (0..place).filter(|_| percent(rng, density)).collect();
@@ -93,6 +107,7 @@ fn task(rng: &mut Rng, place: usize, wild: bool) -> TaskPlan {
         takes: if percent(rng, 15) { millis(rng, 4_000) } else { millis(rng, 60) },
         key: rng.u8(..4),
         removes: percent(rng, 15),
+        durability: Durability::Strict,
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::{
-    Backoff, Context, Jitter, RetryPolicy, Task, TaskContext, TaskError, TriggerRule, Workflow,
+    Backoff, Context, Durability, Jitter, RetryPolicy, Task, TaskContext, TaskError, TriggerRule,
+    Workflow,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -48,6 +49,7 @@ pub(super) fn tasks_of(plan: &FlowPlan, version: Version) -> Vec<TaskPlan> {
             takes: Duration::ZERO,
             key: 9,
             removes: false,
+            durability: Durability::Strict,
         }),
         (Version::Next, Change::Rewired) => {
             if let Some(last) = tasks.last_mut() {
@@ -121,6 +123,7 @@ fn task(stage: &Stage, place: usize, plan: &TaskPlan) -> Task {
     })
     .depends_on(plan.dependencies.iter().map(|&task| task_name(task)))
     .trigger_rules(rule(plan.rule))
+    .durability(plan.durability)
     .retry(policy)
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use cloacina_core::Durability;
+
 /// Everything that is decided before a simulation begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
@@ -61,6 +63,8 @@ pub struct TaskPlan {
     pub key: u8,
     /// Whether it removes that key instead.
     pub removes: bool,
+    /// When those that depend on it may start.
+    pub durability: Durability,
 }
 
 /// The rules that the checker can recompute.

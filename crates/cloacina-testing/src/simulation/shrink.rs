@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cloacina_core::Durability;
+
 use super::scenario::{Act, Fault, Noise, Rule, Scenario};
 use super::{Promise, simulate};
 
@@ -77,6 +79,7 @@ fn candidates(of: &Scenario) -> Vec<Scenario> {
             with(&|it| it.flows[place].tasks[task].max_attempts = 1);
             with(&|it| it.flows[place].tasks[task].takes = Duration::ZERO);
             with(&|it| it.flows[place].tasks[task].removes = false);
+            with(&|it| it.flows[place].tasks[task].durability = Durability::Strict);
         }
     }
     for place in 0..of.processes.len() {

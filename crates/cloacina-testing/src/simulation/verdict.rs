@@ -203,7 +203,15 @@ impl Case<'_> {
         let history = self.world.history();
         let Some(run) = number.and_then(|number| history.run(number)) else { return };
         let saw: serde_json::Map<_, _> = run.saw.clone().into_iter().collect();
+        let rests_on = run.parents.clone();
         drop(history);
+        for (parent, number) in rests_on {
+            let made = self.rows.get(parent.as_str()).and_then(|row| row.output.as_ref());
+            let made = made.map(|text| text.as_str());
+            self.expect(made == Some(&*number.to_string()), Promise::Order, || {
+                format!("{} rests on run {number} of {parent}, committed is {made:?}", row.task)
+            });
+        }
         let mut ancestors = BTreeSet::new();
         let mut next = self.plans[place].dependencies.clone();
         while let Some(parent) = next.pop() {

@@ -176,7 +176,7 @@ impl World {
 
     /// Notes that a body begins, and checks that it may.
     pub(super) fn begin(&self, run: Run) -> u64 {
-        let mut found = lock(&self.watch).check_begin(&run, &self.history());
+        let mut found = lock(&self.watch).check_begin(&run, &self.scenario, &self.history());
         found.extend(self.begins_too_late(&run));
         let seen = lock(&self.watch);
         let early =

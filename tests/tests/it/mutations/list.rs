@@ -10,7 +10,7 @@ pub(super) struct Mutation {
     pub(super) breaks: &'static [&'static str],
 }
 
-pub(super) const MUTATIONS: [Mutation; 32] = [
+pub(super) const MUTATIONS: [Mutation; 33] = [
     Mutation {
         name: "a dependent starts before its dependency is committed",
         file: "cloacina-core/src/state/mod.rs",
@@ -22,8 +22,8 @@ pub(super) const MUTATIONS: [Mutation; 32] = [
     Mutation {
         name: "a submit is acknowledged before it is committed",
         file: "cloacina-core/src/engine/submit.rs",
-        place: "                acknowledged.await\n",
-        bug: "if ON { Ok(Ok(SubmitVerdict::Created)) } else { acknowledged.await }\n",
+        place: "        let verdict = acknowledged.await;",
+        bug: "        let verdict = if ON { Ok(Ok(SubmitVerdict::Created)) } else { acknowledged.await };",
         breaks: &["Lost"],
     },
     Mutation {
@@ -39,7 +39,7 @@ pub(super) const MUTATIONS: [Mutation; 32] = [
                     submits: flight.batch.submits.iter().map(|_| SubmitVerdict::Created).collect(),
                     checkpoints: flight.batch.checkpoints.iter().map(verdict).collect(),
                 };
-                flight.answer(verdicts);
+                answer(flight, verdicts);
             }
             Err(error) if error.is_transient() => {\n",
         breaks: &["Lost", "Order", "Recovery", "Final", "Semantics"],
@@ -173,11 +173,19 @@ pub(super) const MUTATIONS: [Mutation; 32] = [
     },
     Mutation {
         name: "the engine panics",
-        file: "cloacina-core/src/engine/driver.rs",
+        file: "cloacina-core/src/engine/driver/timers.rs",
         place: "            Timer::RetryDue { ordinal } => self.apply(",
         bug: "            Timer::RetryDue { .. } if ON => panic!(\"planted\"),
             Timer::RetryDue { ordinal } => self.apply(",
         breaks: &["NoPanic", "Recovery"],
+    },
+    Mutation {
+        name: "alarms do not ring",
+        file: "cloacina-core/src/engine/alarms.rs",
+        place: "        for address in engine.alarms.due(",
+        bug: "        if ON { drop(engine.alarms.due(Instant::now())); continue; }
+        for address in engine.alarms.due(",
+        breaks: &["Recovery", "Semantics"],
     },
     Mutation {
         name: "a retry does not wait",

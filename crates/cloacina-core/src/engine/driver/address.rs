@@ -26,6 +26,12 @@ impl Address {
         address
     }
 
+    /// Makes one where no driver is.
+    #[cfg(test)]
+    pub(in crate::engine) fn vacant() -> Self {
+        Self(Arc::default())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Place> {
         // Panics are caught inside of the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -52,7 +52,10 @@ impl Driver {
             timeout,
             noted: on_record.map(|_| Noted { progress: None }),
         };
-        self.ongoing.insert(ordinal, ongoing);
+        if self.ongoing.is_empty() {
+            self.ongoing.resize_with(workflow.tasks().len(), || None);
+        }
+        self.ongoing[ordinal as usize] = Some(ongoing);
         let attempt = Box::new(Attempt {
             engine: Arc::clone(&self.engine),
             committer: self.committer.clone(),
@@ -101,11 +104,16 @@ impl Driver {
 
     /// Strikes an attempt off; false if it was given up before.
     fn forget(&mut self, ordinal: u32, serial: u64) -> bool {
-        let known = self.ongoing.get(&ordinal).is_some_and(|ongoing| ongoing.serial == serial);
+        let known = Self::ongoing(&mut self.ongoing, ordinal, serial).is_some();
         if known {
-            self.ongoing.remove(&ordinal);
+            self.ongoing[ordinal as usize] = None;
         }
         known
+    }
+
+    fn ongoing(all: &mut [Option<Ongoing>], ordinal: u32, serial: u64) -> Option<&mut Ongoing> {
+        let ongoing = all.get_mut(ordinal as usize)?.as_mut();
+        ongoing.filter(|ongoing| ongoing.serial == serial)
     }
 
     /// Looks after an attempt that takes its time: puts its start and its progress on record, and gives it up when it
@@ -114,7 +122,7 @@ impl Driver {
         let task = self.state.workflow().task_at(ordinal).id().clone();
         let beat = self.engine.beat();
         let grace = self.engine.config.cancel_grace * 2;
-        let ongoing = self.ongoing.get_mut(&ordinal).filter(|one| one.serial == serial)?;
+        let ongoing = Self::ongoing(&mut self.ongoing, ordinal, serial)?;
         let Some(&started) = ongoing.signs.started.get() else {
             let again = beat.min(ongoing.timeout + grace);
             self.timers.add(Instant::now() + again, Timer::Watch { ordinal, serial });
@@ -142,7 +150,7 @@ impl Driver {
         }
         let timeout = ongoing.timeout;
         ongoing.cancellation.cancel();
-        self.ongoing.remove(&ordinal);
+        self.ongoing[ordinal as usize] = None;
         let policy = &self.state.workflow().task_at(ordinal).retry;
         let result = attempt::failure(attempt::timed_out(timeout), policy);
         let ended = Instant::now();
@@ -152,10 +160,11 @@ impl Driver {
     /// Describes the attempts whose bodies run, as their records would.
     pub(in crate::engine) fn running_attempts(&self) -> Vec<AttemptRecord> {
         let workflow = self.state.workflow();
-        let running = self.ongoing.iter().filter_map(|(&ordinal, ongoing)| {
+        let running = self.ongoing.iter().zip(workflow.tasks()).filter_map(|(ongoing, task)| {
+            let ongoing = ongoing.as_ref()?;
             let started = *ongoing.signs.started.get()?;
             Some(AttemptRecord {
-                task: workflow.task_at(ordinal).id().clone(),
+                task: task.id().clone(),
                 attempt: ongoing.attempt,
                 epoch: self.epoch,
                 state: AttemptState::Running,
@@ -171,7 +180,7 @@ impl Driver {
     }
 
     pub(super) fn stop_attempts(&mut self) {
-        for ongoing in std::mem::take(&mut self.ongoing).into_values() {
+        for ongoing in std::mem::take(&mut self.ongoing).into_iter().flatten() {
             ongoing.cancellation.cancel();
         }
         self.halt.cancel();

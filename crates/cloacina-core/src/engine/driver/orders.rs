@@ -26,7 +26,8 @@ impl Driver {
                 self.pause()
             }
             Order::HandOverIfIdle => {
-                let started = self.ongoing.values().any(|one| one.signs.started.get().is_some());
+                let mut ongoing = self.ongoing.iter().flatten();
+                let started = ongoing.any(|one| one.signs.started.get().is_some());
                 if started || self.committing {
                     return None;
                 }

@@ -123,6 +123,10 @@ fn values_out_of_range_are_refused() {
             "\"off\": unknown `retry_jitter` `off`, expected one of `none`, `full`, `equal`; did you mean `none`?",
         ),
         (
+            "durability = \"piplined\"",
+            "\"piplined\": unknown `durability` `piplined`, expected one of `strict`, `pipelined`; did you mean `pipelined`?",
+        ),
+        (
             "retry_max_elapsed = \"0s\"",
             "\"0s\": malformed duration `0s`: it must be longer than zero; write it like `250ms`, `30s`, `1m30s` or `2h`",
         ),

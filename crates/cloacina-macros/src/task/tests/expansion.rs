@@ -175,6 +175,7 @@ fn each_retry_option_becomes_its_call() {
 #[test]
 fn timeout_and_rule_become_their_calls() {
     let cases = [
+        ("durability = \"pipelined\"", ".durability(::cloacina_core::Durability::Pipelined)"),
         ("timeout = \"1m30s\"", ".timeout(::core::time::Duration::new(90u64,0u32))"),
         (
             "trigger_rules = all(all_done)",
