@@ -2,7 +2,14 @@
 //! calls of the admin, and addresses; what else has to be changed is marked by `CHANGED`, and listed in
 //! `docs/guide/src/original-guide.md`.
 
-#![allow(unused_qualifications, reason = "the guide's own code")]
+#![allow(
+    unused_qualifications,
+    clippy::cast_possible_truncation,
+    clippy::collapsible_if,
+    clippy::str_to_string,
+    clippy::uninlined_format_args,
+    reason = "the guide's own code"
+)]
 
 mod configuration;
 mod credentials;
