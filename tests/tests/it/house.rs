@@ -78,6 +78,14 @@ fn only_drivers_name_sqlx_and_they_do_not_name_each_other() {
 }
 
 #[test]
+fn the_crate_of_settings_serves_any_driver_and_names_none() {
+    let (_, dependencies) =
+        dependencies().into_iter().find(|(package, _)| package == "cloacina-config").unwrap();
+    let own = dependencies.iter().filter(|one| one.starts_with("cloacina-"));
+    assert_eq!(own.collect::<Vec<_>>(), ["cloacina-core"]);
+}
+
+#[test]
 fn only_examples_and_benches_use_anyhow() {
     for (package, dependencies) in dependencies() {
         let allowed = package == "cloacina-examples" || package == BENCH;

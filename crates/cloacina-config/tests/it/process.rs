@@ -52,6 +52,18 @@ fn a_variable_of_the_process_goes_before_the_file() {
 }
 
 #[test]
+fn the_file_that_the_guide_shows_is_read() {
+    let page = include_str!("../../../../docs/guide/src/configuration.md");
+    let (_, block) = page.split_once("\n```bash\n").unwrap();
+    let (file, _) = block.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".env"), file).unwrap();
+    let read = read(folder.path(), &[]);
+    assert!(read.starts_with("postgresql://app:secret@localhost/app "), "{read}");
+    assert!(read.contains("schema: Some(\"acme\"), max_concurrent_tasks: Some(8)"), "{read}");
+}
+
+#[test]
 fn no_file_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let read = read(folder.path(), &[("DATABASE_URL", "sqlite://app.db")]);
