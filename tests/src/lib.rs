@@ -1,12 +1,13 @@
 #![doc = include_str!("../../README.md")]
 //!
-//! What the tests share. The README above is compiled and run as doc tests.
+//! What the tests share. The README above and the pages of the guide are compiled and run as doc tests.
 
 pub mod effects;
 #[cfg(unix)]
 pub mod faults;
 #[cfg(unix)]
 pub mod fleet;
+pub mod guide;
 pub mod layered;
 pub mod montage;
 pub mod proxy;

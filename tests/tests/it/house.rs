@@ -6,12 +6,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// All files below a folder with that ending, but for what is built.
-fn files(below: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(below: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(below).unwrap() {
         let path = entry.unwrap().path();
@@ -75,6 +75,14 @@ fn only_drivers_name_sqlx_and_they_do_not_name_each_other() {
             "{package} names a driver"
         );
     }
+}
+
+#[test]
+fn the_crate_of_settings_serves_any_driver_and_names_none() {
+    let (_, dependencies) =
+        dependencies().into_iter().find(|(package, _)| package == "cloacina-config").unwrap();
+    let own = dependencies.iter().filter(|one| one.starts_with("cloacina-"));
+    assert_eq!(own.collect::<Vec<_>>(), ["cloacina-core"]);
 }
 
 #[test]

@@ -5,8 +5,10 @@
 #[cfg(unix)]
 mod bad_input;
 mod crash;
+mod docs;
 #[cfg(unix)]
 mod fleet;
+mod guide;
 mod house;
 mod mutations;
 mod overload;

@@ -1,21 +1,25 @@
-//! A user's workspace, built and run as its user would: what they name in `Cargo.toml` is all that they need.
+//! What a user has, built and run as its user would: what they name in `Cargo.toml` is all that they need.
 //!
-//! It stands below the target folder and keeps its own, so that only the first run builds everything.
+//! A newcomer's packages, which `docs/newcomer.sh` makes from the README and the guide, and a workspace. All keep one target folder, below that
+//! of the tests, so that only the first run builds everything.
 
 use std::ffi::OsStr;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
+
+use crate::house::root;
 
 /// Where the README's `Cargo.toml` looks for the crates.
 const CHECKOUT: &str = "../cloacina/";
 
-/// Three programs and a library. Built once and rarely changed: what would only make later builds faster is left out.
+/// Two programs and a library. Built once and rarely changed: what would only make later builds faster is left out.
 const WORKSPACE: &str = r#"
 [workspace]
 resolver = "3"
-members = ["readme", "orders", "steps", "bare"]
+members = ["orders", "steps", "bare"]
 
 [profile.dev]
 debug = false
@@ -39,9 +43,7 @@ tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 
 static USER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("user");
-    let manifest = fenced("toml");
-    let readme = [("Cargo.toml", package("readme", &manifest)), ("src/main.rs", fenced("rust"))];
-    let orders = format!("{manifest}steps = {{ path = \"../steps\" }}\n");
+    let orders = format!("{}steps = {{ path = \"../steps\" }}\n", dependencies());
     let orders = [
         ("Cargo.toml", package("orders", &orders)),
         ("src/main.rs", include_str!("../user/orders.rs").to_owned()),
@@ -54,8 +56,7 @@ static USER: LazyLock<PathBuf> = LazyLock::new(|| {
         ("Cargo.toml", package("bare", BARE)),
         ("src/main.rs", include_str!("../user/bare.rs").to_owned()),
     ];
-    for (name, files) in [("readme", readme), ("orders", orders), ("steps", steps), ("bare", bare)]
-    {
+    for (name, files) in [("orders", orders), ("steps", steps), ("bare", bare)] {
         fs::create_dir_all(folder.join(name).join("src")).unwrap();
         for (file, text) in files {
             fs::write(folder.join(name).join(file), text).unwrap();
@@ -67,16 +68,11 @@ static USER: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The first block in that language of the README's complete program.
-fn fenced(language: &str) -> String {
+/// What the README's complete program depends on.
+fn dependencies() -> String {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, section) = readme.split_once("\n## A complete program\n").unwrap();
-    let (_, block) = section.split_once(&format!("\n```{language}")).unwrap();
-    let (_, block) = block.split_once('\n').unwrap();
+    let (_, block) = section.split_once("\n```toml\n").unwrap();
     let (block, _) = block.split_once("\n```\n").unwrap();
     format!("{block}\n")
 }
@@ -84,7 +80,7 @@ fn fenced(language: &str) -> String {
 /// The manifest of a package with these dependencies, on this checkout.
 fn package(name: &str, dependencies: &str) -> String {
     assert!(dependencies.contains(CHECKOUT), "{name} uses no crate of the checkout");
-    let dependencies = dependencies.replace(CHECKOUT, &format!("{}/", root().display()));
+    let dependencies = dependencies.replace(CHECKOUT, &format!("{}/", NEWCOMER.clone.display()));
     format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n\n{dependencies}")
 }
 
@@ -105,10 +101,14 @@ pub(crate) fn cargo(what: &str, workspace: &Path) -> Command {
     cargo.args([what, "--offline"]).stdin(Stdio::null());
     cargo.arg("--manifest-path").arg(workspace.join("Cargo.toml"));
     cargo.arg("--target-dir").arg(workspace.join("target"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_build(name)) {
-        cargo.env_remove(name);
-    }
+    without_this_build(&mut cargo);
     cargo
+}
+
+fn without_this_build(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_build(name)) {
+        command.env_remove(name);
+    }
 }
 
 /// Reports whether a variable is about the build that this test belongs to: flags, and what cargo tells a test.
@@ -126,9 +126,40 @@ fn is_of_this_build(name: &OsStr) -> bool {
     NAMES.contains(&&*name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// What became of a newcomer.
+struct Newcomer {
+    /// Where they have the repository. All use it under that name: under another, cargo would build it anew.
+    clone: PathBuf,
+    ended: Output,
+}
+
+static NEWCOMER: LazyLock<Newcomer> = LazyLock::new(|| {
+    // Outside of this repository, whose workspace would take their packages in, and at the same place in each run.
+    let mut hasher = DefaultHasher::new();
+    root().hash(&mut hasher);
+    let folder = std::env::temp_dir().join(format!("cloacina-newcomer-{:x}", hasher.finish()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    let mut script = Command::new("bash");
+    script.arg(root().join("docs/newcomer.sh")).arg(&folder).stdin(Stdio::null());
+    without_this_build(&mut script);
+    // As the workspace above has it, so that what they build is built once.
+    script.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("user/target"));
+    script.envs([("CARGO_PROFILE_DEV_DEBUG", "false"), ("CARGO_INCREMENTAL", "0")]);
+    let ended = script.env("CARGO_NET_OFFLINE", "true").output().unwrap();
+    Newcomer { clone: folder.join("cloacina"), ended }
+});
+
+#[cfg(unix)]
 #[test]
-fn the_complete_program_of_the_readme_needs_no_more_than_it_says() {
-    assert_eq!(run("readme"), "completed: Some(Number(6))\n");
+fn the_readme_and_the_first_pages_of_the_guide_do_what_they_show() {
+    let ended = &NEWCOMER.ended;
+    let (said, errors) =
+        (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{}\n{said}\n{errors}", ended.status);
+    // The README and three pages.
+    assert_eq!(said.matches("prints what the page shows").count(), 4, "{said}");
 }
 
 #[test]

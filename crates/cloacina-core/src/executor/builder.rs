@@ -274,6 +274,15 @@ impl<B: Connect> UnifiedExecutorBuilder<B> {
         self
     }
 
+    /// Sets the address of the store, its schema, and `db_pool_size`, for programs that learn them at run time. A schema where
+    /// there are none is refused by `build`.
+    pub fn connect_options(mut self, options: ConnectOptions) -> Self {
+        self.url = Some(options.url);
+        self.schema = options.schema;
+        self.config.db_pool_size = options.pool_size;
+        self
+    }
+
     /// Opens the store and builds the executor.
     ///
     /// # Errors
