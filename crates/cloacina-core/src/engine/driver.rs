@@ -19,6 +19,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedRwLockWriteGuard, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::Engine;
 use super::committer::{Committer, Timed};
@@ -28,9 +29,9 @@ use super::restore::TakenUp;
 use crate::backend::{AttemptRecord, CheckpointVerdict, ExecutionSnapshot, Release, Survival};
 use crate::result::between;
 use crate::state::{AttemptResult, Command, Event, ExecutionState};
-use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
 
+use attempts::Ongoing;
 pub(super) use mailbox::Address;
 use mailbox::{Mailbox, mailbox};
 use timers::{Timer, Timers};
@@ -92,23 +93,6 @@ enum End {
     Gone,
 }
 
-/// An attempt under way.
-struct Ongoing {
-    serial: u64,
-    attempt: u32,
-    cancellation: CancellationToken,
-    signs: Arc<Signs>,
-    timeout: Duration,
-    /// What is on record of it, if anything.
-    noted: Option<Noted>,
-}
-
-/// What is on record of an attempt that runs.
-#[derive(PartialEq)]
-struct Noted {
-    progress: Option<Arc<str>>,
-}
-
 pub(super) struct Driver {
     engine: Arc<Engine>,
     committer: Committer,
@@ -140,11 +124,19 @@ pub(super) struct Driver {
     load: Load,
     /// A moment on the store's clock and on this process's: one for all, so that no two stamps contradict each other.
     anchor: (DateTime<Utc>, Instant),
+    /// What the submit was a part of, if it was made here.
+    cause: Span,
 }
 
 impl Driver {
     /// Takes up an execution that `worker` owns, and makes it known among those that are held.
-    pub(super) fn new(engine: Arc<Engine>, worker: WorkerId, taken_up: TakenUp) -> Box<Self> {
+    /// Its attempts' spans are within `cause`, or within the engine's if that is none.
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        worker: WorkerId,
+        taken_up: TakenUp,
+        cause: Span,
+    ) -> Box<Self> {
         let TakenUp { state, snapshot, suspects } = taken_up;
         let (to_self, mailbox) = mailbox();
         let id = snapshot.record.id;
@@ -175,6 +167,7 @@ impl Driver {
             load,
             anchor: (snapshot.now, Instant::now()),
             snapshot,
+            cause,
             committer: engine.lines.next(),
             engine,
         })

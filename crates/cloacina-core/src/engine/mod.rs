@@ -382,7 +382,7 @@ impl Engine {
         }
         match restore::take_up(&workflow, snapshot, &self.config) {
             Ok(taken_up) => {
-                let driver = Driver::new(Arc::clone(self), worker, taken_up);
+                let driver = Driver::new(Arc::clone(self), worker, taken_up, Span::none());
                 self.spawn(driver.run());
             }
             Err(error) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::admission::{Excess, Ticket};
 use super::driver::Driver;
@@ -35,6 +36,8 @@ struct Owned {
     worker: WorkerId,
     place: Load,
     ticket: Ticket,
+    /// What the submit was a part of.
+    cause: Span,
 }
 
 impl Engine {
@@ -62,7 +65,8 @@ impl Engine {
 
     /// Submits an execution and, if this worker has room for it, takes it up at once.
     ///
-    /// What was begun goes on if the caller stops waiting.
+    /// What was begun goes on if the caller stops waiting. Where it is taken up at once, the spans of its attempts are within the span
+    /// in which this is called.
     pub(crate) async fn submit(
         self: &Arc<Self>,
         id: ExecutionId,
@@ -84,7 +88,8 @@ impl Engine {
         let verdict = match place {
             Some(place) => {
                 let (acknowledge, acknowledged) = oneshot::channel();
-                let owned = Owned { workflow: workflow.clone(), new, worker, place, ticket };
+                let cause = Span::current();
+                let owned = Owned { workflow: workflow.clone(), new, worker, place, ticket, cause };
                 let run = Arc::clone(self).submit_and_run(owned, acknowledge);
                 self.spawn(run);
                 acknowledged.await
@@ -131,7 +136,7 @@ impl Engine {
 
     /// Submits an execution for this worker, and takes it up; `None` if nobody commits any more.
     async fn submit_owned(self: &Arc<Self>, owned: Owned) -> Option<(Answer, Option<Box<Driver>>)> {
-        let Owned { workflow, new, worker, place, ticket } = owned;
+        let Owned { workflow, new, worker, place, ticket, cause } = owned;
         let expected = self.held.expect(new.id);
         let mut snapshot = snapshot_of(&new);
         let (verdict, at) = match self.lines.next().submit(new, ticket).await.ok()? {
@@ -155,7 +160,10 @@ impl Engine {
         snapshot.record.created_at = at;
         snapshot.record.started_at = Some(at);
         let answer = match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => (Ok(verdict), Some(Driver::new(Arc::clone(self), worker, taken_up))),
+            Ok(taken_up) => {
+                let driver = Driver::new(Arc::clone(self), worker, taken_up, cause);
+                (Ok(verdict), Some(driver))
+            }
             Err(error) => (Err(Arc::new(error)), None),
         };
         drop((place, expected));
