@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use cloacina_core::{
     Context, ExecutionId, ExecutionSummary, PipelineResult, PipelineStatus, TaskResult, TaskState,
-    TenantId, TenantMetrics,
+    TenantId, TenantMetrics, Workflow, registered_workflows,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,17 +17,21 @@ use crate::tokens::Token;
 /// The rule that core has for names of tenants.
 pub(crate) const TENANT_PATTERN: &str = "^[a-z][a-z0-9_-]{0,47}$";
 
-fn names(names: &[&str]) -> Object {
-    let names = names.iter().map(|name| (*name).to_owned());
+fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
-pub(crate) fn status_schema() -> Object {
-    names(&PipelineStatus::ALL.map(PipelineStatus::as_str))
+fn status_schema() -> Object {
+    one_of(PipelineStatus::ALL.map(PipelineStatus::as_str))
 }
 
 fn state_schema() -> Object {
-    names(&TaskState::ALL.map(TaskState::as_str))
+    one_of(TaskState::ALL.map(TaskState::as_str))
+}
+
+fn workflow_schema() -> Object {
+    // One that is not well formed would have kept the service from starting.
+    one_of(registered_workflows().unwrap_or_default().iter().map(Workflow::name))
 }
 
 /// A tenant to be created.
@@ -53,12 +57,13 @@ pub(crate) struct TenantToken {
 /// An execution to be started.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"workflow_name": "word_count", "context": {"text": "a lonely whale"}}))]
 pub(crate) struct Submit {
     /// The workflow.
-    #[schema(example = "word_count")]
+    #[schema(schema_with = workflow_schema)]
     pub(crate) workflow_name: String,
     /// The input.
-    #[schema(value_type = Object, example = json!({"text": "a lonely whale"}))]
+    #[schema(value_type = Object)]
     #[serde(default)]
     pub(crate) context: Context,
 }
@@ -88,8 +93,10 @@ pub(crate) struct Execution {
     /// When it was first taken up; before that, when it was submitted.
     pub(crate) start_time: DateTime<Utc>,
     /// When it ended.
+    #[schema(required = true)]
     pub(crate) end_time: Option<DateTime<Utc>>,
     /// How long it took.
+    #[schema(required = true)]
     pub(crate) duration_seconds: Option<f64>,
     /// The input with what the tasks that completed changed.
     #[schema(value_type = Object)]
@@ -97,6 +104,7 @@ pub(crate) struct Execution {
     /// Its tasks, in an order in which none comes before what it depends on.
     pub(crate) tasks: Vec<Task>,
     /// Why it failed.
+    #[schema(required = true)]
     pub(crate) error: Option<String>,
 }
 
@@ -111,12 +119,16 @@ pub(crate) struct Task {
     /// How many attempts were made, one that runs included.
     pub(crate) attempts: u32,
     /// How far it has come, in its own words; only while it runs.
+    #[schema(required = true)]
     pub(crate) progress: Option<String>,
     /// What it returned.
+    #[schema(required = true)]
     pub(crate) output: Option<Value>,
     /// Why it failed, or why its last attempt did.
+    #[schema(required = true)]
     pub(crate) error: Option<String>,
     /// Why it was skipped.
+    #[schema(required = true)]
     pub(crate) skipped_because: Option<String>,
 }
 
@@ -174,7 +186,7 @@ pub(crate) struct Page {
     /// The executions.
     pub(crate) executions: Vec<Summary>,
     /// The `cursor` of the next page; nothing if this is the last.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required = true, value_type = Option<String>, format = "uuid")]
     pub(crate) next: Option<ExecutionId>,
 }
 
@@ -192,13 +204,16 @@ pub(crate) struct Summary {
     /// When it was submitted.
     pub(crate) created_at: DateTime<Utc>,
     /// When it was first taken up.
+    #[schema(required = true)]
     pub(crate) start_time: Option<DateTime<Utc>>,
     /// When it ended.
+    #[schema(required = true)]
     pub(crate) end_time: Option<DateTime<Utc>>,
     /// The execution that it repeats.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required = true, value_type = Option<String>, format = "uuid")]
     pub(crate) retry_of: Option<ExecutionId>,
     /// Why it failed.
+    #[schema(required = true)]
     pub(crate) error: Option<String>,
 }
 

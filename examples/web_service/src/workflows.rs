@@ -52,8 +52,8 @@ struct Countdown {
 }
 
 #[task]
-async fn fuel(countdown: Input<Countdown>) -> u32 {
-    countdown.seconds * 10
+async fn fuel(countdown: Input<Countdown>) -> u64 {
+    u64::from(countdown.seconds) * 10
 }
 
 #[task]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cloacina_core::ExecutorConfig;
+use cloacina_web_service::Limits;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
@@ -84,10 +86,9 @@ async fn who_follows_hears_of_each_task_and_of_the_end() {
 
 #[tokio::test]
 async fn the_end_of_an_execution_is_heard_at_once() {
-    let mut limits = cloacina_web_service::Limits::default();
     // Nothing is looked for while the test runs, so it has to be told.
-    limits.look_interval = Duration::from_secs(3600);
-    let world = World::with(cloacina_core::ExecutorConfig::default(), limits).await;
+    let limits = Limits { look_interval: Duration::from_secs(3600), ..Limits::default() };
+    let world = World::with(ExecutorConfig::default(), limits).await;
     let acme = world.tenant("acme").await;
     let id = acme.start("countdown", &long()).await;
     let path = acme.path(&format!("executions/{id}/events"));
