@@ -162,6 +162,20 @@ impl From<TaskResult> for Task {
     }
 }
 
+/// An event of a stream.
+#[derive(Debug, ToSchema)]
+pub(crate) struct Event {
+    /// What it tells.
+    #[schema(schema_with = event_schema)]
+    pub(crate) event: &'static str,
+    /// As JSON: a `Task` of `task`, a `Standing` of `status` and of `end`, a `Problem` of `problem`.
+    pub(crate) data: String,
+}
+
+fn event_schema() -> Object {
+    one_of(["task", "status", "end", "problem"])
+}
+
 /// Which executions to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

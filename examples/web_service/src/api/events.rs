@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use axum::extract::State;
 use axum::response::Sse;
-use axum::response::sse::{Event, KeepAlive};
+use axum::response::sse::{self, KeepAlive};
 use cloacina_core::{
     ExecutorError, PipelineExecution, PipelineResult, PipelineStatus, TenantStore, UnifiedExecutor,
 };
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::extract::{Execution, Tenant};
 use crate::gate::Place;
-use crate::model::{Standing, Task};
+use crate::model::{Event, Standing, Task};
 use crate::problem::Problem;
 use crate::service::Service;
 
@@ -30,7 +30,7 @@ use crate::service::Service;
     security(("tenant" = [])),
     params(Tenant, Execution),
     responses(
-        (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The events", body = Event, content_type = "text/event-stream"),
         (
             status = 429,
             description = "Too many requests of the tenant wait",
@@ -43,7 +43,7 @@ pub(super) async fn follow<S: TenantStore>(
     State(service): State<Service<S>>,
     Tenant(tenant): Tenant,
     Execution(id): Execution,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Problem> {
     let place = service.gate.enter(&tenant)?;
     let executor = service.manager.get_executor(tenant.as_str()).await?;
     // Here, so that what does not exist is answered as ever.
@@ -60,8 +60,9 @@ pub(super) async fn follow<S: TenantStore>(
     };
     follower.compare(first);
     let events = unfold(follower, async |mut follower| {
-        let event = follower.next().await?;
-        Some((Ok(event), follower))
+        let Event { event, data } = follower.next().await?;
+        // An event cannot hold a carriage return, and JSON has it escaped.
+        Some((Ok(sse::Event::default().event(event).data(data)), follower))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
@@ -125,9 +126,9 @@ impl<S: TenantStore> Follower<S> {
         self.is_over = true;
     }
 
-    fn tell(&mut self, name: &'static str, what: &impl Serialize) {
-        // What the service sends is always JSON; a carriage return, which an event cannot hold, is escaped there.
+    fn tell(&mut self, event: &'static str, what: &impl Serialize) {
+        // What the service sends always becomes JSON.
         let data = serde_json::to_string(what).unwrap_or_default();
-        self.told.push_back(Event::default().event(name).data(data));
+        self.told.push_back(Event { event, data });
     }
 }
