@@ -182,7 +182,7 @@ impl Attempt {
         false
     }
 
-    fn task(&self) -> &Task {
+    pub(super) fn task(&self) -> &Task {
         self.workflow.task_at(self.ordinal)
     }
 
@@ -294,7 +294,9 @@ fn call(
                 }
             }
             Body::Blocking(body) => {
+                let span = tracing::Span::current();
                 let work = move || {
+                    let _span = span.entered();
                     let _slot = slot;
                     let output = body(&mut context, &run);
                     (context, output)

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::Engine;
 use super::committer::Committer;
@@ -25,11 +26,11 @@ use super::restore::TakenUp;
 use crate::backend::{ExecutionSnapshot, Release, Survival};
 use crate::result::between;
 use crate::state::{Command, Event, ExecutionState};
-use crate::task::Signs;
 use crate::{ExecutionId, PipelineStatus, WorkerId};
 
 pub(super) use address::Address;
 pub(super) use attempts::AttemptEnd;
+use attempts::Ongoing;
 use timers::{Timer, Timers};
 
 /// What somebody outside wants of an execution.
@@ -64,24 +65,6 @@ pub(super) enum End {
     Gone,
 }
 
-/// An attempt under way.
-#[derive(Debug)]
-struct Ongoing {
-    serial: u64,
-    attempt: u32,
-    cancellation: CancellationToken,
-    signs: Arc<Signs>,
-    timeout: Duration,
-    /// What is on record of it, if anything.
-    noted: Option<Noted>,
-}
-
-/// What is on record of an attempt that runs.
-#[derive(Debug, PartialEq)]
-struct Noted {
-    progress: Option<Arc<str>>,
-}
-
 #[derive(Debug)]
 pub(super) struct Driver {
     engine: Arc<Engine>,
@@ -113,11 +96,14 @@ pub(super) struct Driver {
     load: Load,
     /// A moment on the store's clock and on this process's: one for all, so that no two stamps contradict each other.
     anchor: (DateTime<Utc>, Instant),
+    /// What the submit was a part of, if it was made here.
+    cause: Span,
 }
 
 impl Driver {
     /// Takes up an execution that `worker` owns: makes it known among those that are held, and begins.
-    pub(super) fn take_up(engine: &Arc<Engine>, worker: WorkerId, taken_up: TakenUp) {
+    /// Its attempts' spans are within `cause`, or within the engine's if that is none.
+    pub(super) fn take_up(engine: &Arc<Engine>, worker: WorkerId, taken_up: TakenUp, cause: Span) {
         let TakenUp { state, snapshot, suspects } = taken_up;
         let (id, epoch) = (snapshot.record.id, snapshot.record.epoch);
         let driver = |address| {
@@ -142,6 +128,7 @@ impl Driver {
                 load: engine.held.reserve(),
                 anchor: (snapshot.now, Instant::now()),
                 snapshot,
+                cause,
                 committer: engine.lines.next(),
                 engine: Arc::clone(engine),
             })

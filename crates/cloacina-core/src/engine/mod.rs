@@ -388,7 +388,7 @@ impl Engine {
             tracing::info!(execution_id = %id, workflow = %name, "recovered an execution");
         }
         match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => Driver::take_up(self, worker, taken_up),
+            Ok(taken_up) => Driver::take_up(self, worker, taken_up, Span::none()),
             Err(error) => {
                 tracing::error!(execution_id = %id, %error, "an execution cannot be taken up");
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::admission::{Excess, Ticket};
 use super::committer::Timed;
@@ -37,6 +38,8 @@ struct Owned {
     place: Load,
     expected: Expected,
     acknowledge: oneshot::Sender<Answer>,
+    /// What the submit was a part of.
+    cause: Span,
 }
 
 impl Engine {
@@ -64,7 +67,8 @@ impl Engine {
 
     /// Submits an execution and, if this worker has room for it, takes it up at once.
     ///
-    /// What was begun goes on if the caller stops waiting.
+    /// What was begun goes on if the caller stops waiting. Where it is taken up at once, the spans of its attempts are within the span
+    /// in which this is called.
     pub(crate) async fn submit(
         self: &Arc<Self>,
         id: ExecutionId,
@@ -95,6 +99,7 @@ impl Engine {
                     place,
                     expected,
                     acknowledge,
+                    cause: Span::current(),
                 };
                 let engine = Arc::clone(self);
                 line.submit(new, ticket, move |verdict| engine.take_up_submitted(owned, verdict));
@@ -136,7 +141,7 @@ impl Engine {
 
     /// Acknowledges a submit that this worker owns, and takes the execution up.
     fn take_up_submitted(self: &Arc<Self>, owned: Owned, verdict: Timed<SubmitVerdict>) {
-        let Owned { workflow, mut snapshot, worker, place, expected, acknowledge } = owned;
+        let Owned { workflow, mut snapshot, worker, place, expected, acknowledge, cause } = owned;
         let (verdict, at) = match verdict {
             Ok((SubmitVerdict::Created, at)) => (SubmitVerdict::Created, at),
             // The caller may have gone.
@@ -160,7 +165,7 @@ impl Engine {
         let answer = match restore::take_up(&workflow, snapshot, &self.config) {
             Ok(taken_up) => {
                 let _ = acknowledge.send(Ok(verdict));
-                Driver::take_up(self, worker, taken_up);
+                Driver::take_up(self, worker, taken_up, cause);
                 return;
             }
             Err(error) => Err(Arc::new(error)),

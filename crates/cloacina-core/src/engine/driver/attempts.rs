@@ -1,13 +1,16 @@
 //! Attempts: starting them, and looking after those that take their time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use super::timers::Timer;
-use super::{Driver, End, Noted, Ongoing};
+use super::{Driver, End};
+use crate::TaskId;
 use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
 use crate::engine::attempt::{self, Attempt};
 use crate::state::{AttemptResult, ContextView, Event};
@@ -23,6 +26,24 @@ pub(in crate::engine) struct AttemptEnd {
     pub(in crate::engine) result: AttemptResult,
     /// Held by an attempt that ran alone, until its end is committed.
     pub(in crate::engine) exclusive: Option<OwnedRwLockWriteGuard<()>>,
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(super) struct Ongoing {
+    pub(super) serial: u64,
+    pub(super) attempt: u32,
+    pub(super) cancellation: CancellationToken,
+    pub(super) signs: Arc<Signs>,
+    pub(super) timeout: Duration,
+    /// What is on record of it, if anything.
+    pub(super) noted: Option<Noted>,
+}
+
+/// What is on record of an attempt that runs.
+#[derive(Debug, PartialEq)]
+pub(super) struct Noted {
+    pub(super) progress: Option<Arc<str>>,
 }
 
 impl Driver {
@@ -76,7 +97,15 @@ impl Driver {
             signs,
             driver: self.address.clone(),
         });
-        self.engine.spawn(attempt.run());
+        let span = self.attempt_span(attempt.task().id(), attempt.attempt);
+        self.engine.spawn(attempt.run().instrument(span));
+    }
+
+    /// The span of an attempt: what led to the submit leads to it.
+    fn attempt_span(&self, task: &TaskId, attempt: u32) -> Span {
+        let parent = if self.cause.is_none() { &self.engine.span } else { &self.cause };
+        let tenant = self.engine.tenant.as_ref().map(tracing::field::display);
+        tracing::info_span!(parent: parent, "attempt", tenant, execution_id = %self.id, %task, attempt)
     }
 
     pub(in crate::engine) fn attempt_ended(&mut self, end: AttemptEnd) -> Option<End> {
