@@ -15,7 +15,7 @@ use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId
 use crate::SqliteOptions;
 use crate::claim::{self, Search};
 use crate::commit;
-use crate::connections::Connections;
+use crate::connections::{Connections, Place};
 use crate::control;
 use crate::error::refused_by;
 use crate::liveness;
@@ -23,6 +23,9 @@ use crate::locks::Locks;
 use crate::open::{self, Opened};
 use crate::read;
 use crate::wake::{self, Wake};
+
+/// A batch of so many items has many statements.
+const MANY: usize = 64;
 
 /// A store in one SQLite file.
 ///
@@ -181,9 +184,12 @@ impl Backend for SqliteBackend {
 
     async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
         self.check_open()?;
-        let committed = self.connections.write("commit a batch", move |connection, clock| {
-            Box::pin(async move { commit::commit(connection, clock, &batch).await })
-        });
+        let items = batch.submits.len() + batch.checkpoints.len();
+        let place = if items < MANY { Place::Runtime } else { Place::Thread };
+        let committed =
+            self.connections.write_in(place, "commit a batch", move |connection, clock| {
+                Box::pin(async move { commit::commit(connection, clock, &batch).await })
+            });
         committed.await
     }
 

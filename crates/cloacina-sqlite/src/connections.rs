@@ -13,6 +13,7 @@ use cloacina_core::BackendError;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection as _, Executor as _, Sqlite};
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a call waits until a reading connection becomes free.
 pub(crate) const READER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where an operation waits for the answers to its statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the runtime, among other tasks: what has few statements.
+    Runtime,
+    /// On a thread that does nothing else: a busy runtime comes back late from each of many statements.
+    Thread,
+}
 
 /// The connections of one handle.
 #[derive(Debug)]
@@ -74,21 +84,41 @@ impl Connections {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection, Clock) -> Operation<'c, T> + Send + 'static,
     {
+        self.write_in(Place::Runtime, what, operation).await
+    }
+
+    /// As [`write`](Self::write), in a place.
+    pub(crate) async fn write_in<T, F>(
+        self: &Arc<Self>,
+        place: Place,
+        what: &'static str,
+        operation: F,
+    ) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection, Clock) -> Operation<'c, T> + Send + 'static,
+    {
         let this = Arc::clone(self);
-        let written = self
-            .spawn(async move {
-                let mut writer = this.writer.lock().await;
-                this.strain.tries(Clock::read());
-                let strain = Arc::clone(&this.strain);
-                let written = writer.transaction(what, move |connection, clock| {
-                    strain.has_lock(clock);
-                    operation(connection, clock)
-                });
-                let written = written.await?;
-                this.strain.has_written(Clock::read());
-                Ok(written)
-            })
-            .await;
+        let write = async move {
+            let mut writer = this.writer.lock().await;
+            this.strain.tries(Clock::read());
+            let strain = Arc::clone(&this.strain);
+            let written = writer.transaction(what, move |connection, clock| {
+                strain.has_lock(clock);
+                operation(connection, clock)
+            });
+            let written = written.await?;
+            this.strain.has_written(Clock::read());
+            Ok(written)
+        };
+        let written = match place {
+            Place::Runtime => self.spawn(write).await,
+            Place::Thread => {
+                let runtime = Handle::current();
+                let thread = self.blocking(move || runtime.block_on(write));
+                thread.await.and_then(|written| written)
+            }
+        };
         written.map_err(|error| match error {
             BackendError::Refused { reason, source } => BackendError::Refused {
                 reason: format!("`{}` may not be written: {reason}", self.path.display()),
@@ -158,7 +188,7 @@ impl Connections {
         to_its_end(&self.tracker, task).await
     }
 
-    /// Runs blocking work, such as that on lock files, to its end even if the caller goes away.
+    /// Runs what blocks its thread, such as work on lock files, to its end even if the caller goes away.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -215,7 +245,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 fn unfinished(failure: tokio::task::JoinError) -> BackendError {
     BackendError::Unavailable {
-        reason: "work on the file system did not end".to_owned(),
+        reason: "work on a thread of its own did not end".to_owned(),
         source: Some(Box::new(failure)),
     }
 }
