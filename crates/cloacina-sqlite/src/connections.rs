@@ -2,11 +2,13 @@
 //!
 //! Every use of one runs in a task of its own that is never dropped half-way, whatever becomes of the caller.
 
+use std::error::Error;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread::Builder;
 use std::time::Duration;
 
 use cloacina_core::BackendError;
@@ -14,9 +16,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection as _, Executor as _, Sqlite};
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::error::{Context as _, is_busy, translate};
@@ -113,11 +116,7 @@ impl Connections {
         };
         let written = match place {
             Place::Runtime => self.spawn(write).await,
-            Place::Thread => {
-                let runtime = Handle::current();
-                let thread = self.blocking(move || runtime.block_on(write));
-                thread.await.and_then(|written| written)
-            }
+            Place::Thread => self.spawn(on_a_thread(write)?).await,
         };
         written.map_err(|error| match error {
             BackendError::Refused { reason, source } => BackendError::Refused {
@@ -188,7 +187,7 @@ impl Connections {
         to_its_end(&self.tracker, task).await
     }
 
-    /// Runs what blocks its thread, such as work on lock files, to its end even if the caller goes away.
+    /// Runs blocking work, such as work on lock files, to its end even if the caller goes away.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -210,7 +209,7 @@ impl Connections {
         self.readers.close().await;
         let Some(connection) = self.writer.lock().await.connection.take() else { return };
         if let Err(error) = connection.close().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "closing the database failed");
+            tracing::warn!(error = &error as &dyn Error, "closing the database failed");
         }
     }
 }
@@ -245,9 +244,28 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 fn unfinished(failure: tokio::task::JoinError) -> BackendError {
     BackendError::Unavailable {
-        reason: "work on a thread of its own did not end".to_owned(),
+        reason: "work on the file system did not end".to_owned(),
         source: Some(Box::new(failure)),
     }
+}
+
+/// Starts a task on a thread that does nothing else, and returns what waits for it. Not on one of the runtime's threads for blocking work:
+/// bodies of tasks may keep all of these.
+fn on_a_thread<T: Send + 'static>(
+    task: impl Future<Output = Result<T, BackendError>> + Send + 'static,
+) -> Result<impl Future<Output = Result<T, BackendError>> + Send + 'static, BackendError> {
+    let unavailable = |reason: &str, source: Box<dyn Error + Send + Sync>| {
+        BackendError::Unavailable { reason: reason.to_owned(), source: Some(source) }
+    };
+    let (answer, done) = oneshot::channel();
+    let (runtime, task) = (Handle::current(), task.in_current_span());
+    // Whoever waits for it goes away only with the runtime.
+    let work = move || drop(answer.send(runtime.block_on(task)));
+    let thread = Builder::new().name("cloacina-sqlite".to_owned()).spawn(work);
+    thread.map_err(|error| unavailable("no thread for a batch could be started", error.into()))?;
+    Ok(async move {
+        done.await.unwrap_or_else(|error| Err(unavailable("a write did not end", error.into())))
+    })
 }
 
 impl Writer {
@@ -319,7 +337,7 @@ pub(crate) async fn patiently(
 async fn roll_back(connection: &mut SqliteConnection) {
     if let Err(error) = connection.execute("ROLLBACK").await {
         let error = translate("roll back", error);
-        tracing::debug!(error = &error as &dyn std::error::Error, "there was nothing to roll back");
+        tracing::debug!(error = &error as &dyn Error, "there was nothing to roll back");
     }
 }
 
