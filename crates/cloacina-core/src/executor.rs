@@ -140,7 +140,8 @@ impl<B: Backend> UnifiedExecutor<B> {
     /// As [`execute_async`](Self::execute_async), with an idempotency key or a delay.
     ///
     /// Each attempt of a task runs in a span `attempt` with the fields `tenant`, `execution_id`, `task` and `attempt`. While the execution
-    /// stays with the executor that it was submitted to, and that took it up at once, those are children of the span in which this is called.
+    /// stays with the executor that it was submitted to, and that took it up at once, those are children of the span in which this is called,
+    /// which is not closed before the execution has ended.
     ///
     /// # Errors
     ///

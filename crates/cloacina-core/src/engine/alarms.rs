@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use super::Engine;
-use super::driver::{Address, Driver};
+use super::driver::Address;
 
 /// Where an alarm is found: by its time, and a number, since several may ring at once.
 pub(super) type Key = (Instant, u64);
@@ -72,8 +73,9 @@ pub(super) async fn ring(engine: Arc<Engine>) {
             () = engine.alarms.earlier.notified() => continue,
             () = time => {}
         }
-        for address in engine.alarms.due(Instant::now()).into_values() {
-            address.tell(Driver::wake);
+        for (alarm, address) in engine.alarms.due(Instant::now()) {
+            address.tell(|driver| driver.wake(alarm));
+            consume_budget().await;
         }
     }
 }

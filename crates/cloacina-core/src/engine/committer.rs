@@ -7,12 +7,14 @@
 //! which is safe because every write carries a key that makes its repetition a no-op; one that it refuses is sent item by
 //! item, so that one bad item does not take the others down.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,7 @@ use crate::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution,
     Release, SubmitVerdict,
 };
+use crate::panics::{discard, text_of};
 
 /// More items than this do not travel in one transaction: it would hold the others up.
 const BATCH_MAX: usize = 1024;
@@ -135,19 +138,27 @@ impl Committer {
 async fn tell(mut answered: mpsc::UnboundedReceiver<(InFlight, BatchVerdicts)>) {
     while let Some((flight, verdicts)) = answered.recv().await {
         let at = verdicts.at;
-        for ((_ticket, hear), verdict) in flight.submitters.into_iter().zip(verdicts.submits) {
-            hear(Ok((verdict, at)));
+        for (hear, verdict) in flight.owners.into_iter().zip(verdicts.checkpoints) {
+            contain(|| hear(Ok((verdict, at))));
             // Others who share the thread are not kept waiting by a large batch.
             consume_budget().await;
         }
-        for (hear, verdict) in flight.owners.into_iter().zip(verdicts.checkpoints) {
-            hear(Ok((verdict, at)));
+        for ((_ticket, hear), verdict) in flight.submitters.into_iter().zip(verdicts.submits) {
+            contain(|| hear(Ok((verdict, at))));
             consume_budget().await;
         }
         for hear in flight.releasers {
-            hear(Ok(((), at)));
+            contain(|| hear(Ok(((), at))));
             consume_budget().await;
         }
+    }
+}
+
+/// Does what is to be done with one verdict: a panic there must not cost others theirs.
+fn contain(tell: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(tell)) {
+        tracing::error!(panic = text_of(&*panic), "what was to be done with a verdict panicked");
+        discard(panic);
     }
 }
 
@@ -240,9 +251,9 @@ fn fitting(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
 fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
     for item in items {
         match item {
-            Item::Submit(_, _, hear) => hear(Err(Arc::clone(error))),
-            Item::Checkpoint(_, hear) => hear(Err(Arc::clone(error))),
-            Item::Release(_, hear) => hear(Err(Arc::clone(error))),
+            Item::Submit(_, _, hear) => contain(|| hear(Err(Arc::clone(error)))),
+            Item::Checkpoint(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
+            Item::Release(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
         }
     }
 }
@@ -294,11 +305,20 @@ impl InFlight {
 
     /// Commits the batch, and gives back what is to be released, in a transaction each.
     async fn write(&self, backend: &dyn Backend) -> Result<BatchVerdicts, BackendError> {
-        let verdicts = backend.commit(Arc::clone(&self.batch)).await?;
-        if !self.releases.is_empty() {
-            backend.release(&self.releases).await?;
-        }
-        Ok(verdicts)
+        let write = async {
+            let verdicts = backend.commit(Arc::clone(&self.batch)).await?;
+            if !self.releases.is_empty() {
+                backend.release(&self.releases).await?;
+            }
+            Ok(verdicts)
+        };
+        // A line that ended would leave all that waits in it without a word.
+        AssertUnwindSafe(write).catch_unwind().await.unwrap_or_else(|panic| {
+            let reason =
+                format!("the back end panicked: {}", text_of(&*panic).unwrap_or("no text"));
+            discard(panic);
+            Err(BackendError::Refused { reason, source: None })
+        })
     }
 }
 

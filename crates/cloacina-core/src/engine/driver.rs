@@ -230,7 +230,9 @@ impl Driver {
     }
 
     /// Lets go of the execution.
-    fn leave(self: Box<Self>, end: End) {
+    fn leave(mut self: Box<Self>, end: End) {
+        // Before others are told that there is room.
+        self.load.set(0);
         self.note_parting(end);
         let engine = Arc::clone(&self.engine);
         engine.held.remove(self.id, self.epoch);

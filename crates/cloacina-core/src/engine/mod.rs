@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, RwLock};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -105,6 +106,8 @@ pub(crate) struct Engine {
     /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
     control: tokio::sync::Mutex<()>,
     tracker: TaskTracker,
+    /// On which all tasks run, whoever brings about that they are started.
+    runtime: Handle,
     /// Decides when the tasks go on; nobody does outside of a simulation.
     turns: Option<Arc<dyn Turns>>,
     /// Names the tenant in all that is logged.
@@ -185,7 +188,8 @@ impl Engine {
             lease: Lease::new(),
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
-            tracker: tracker.clone(),
+            tracker,
+            runtime: Handle::current(),
             turns,
             span: match &tenant {
                 Some(tenant) => tracing::info_span!("executor", %tenant),
@@ -227,8 +231,8 @@ impl Engine {
     ) -> JoinHandle<T> {
         let future = future.instrument(self.span.clone());
         match &self.turns {
-            None => self.tracker.spawn(future),
-            Some(turns) => self.tracker.spawn(in_turn(Arc::clone(turns), future)),
+            None => self.tracker.spawn_on(future, &self.runtime),
+            Some(turns) => self.tracker.spawn_on(in_turn(Arc::clone(turns), future), &self.runtime),
         }
     }
 

@@ -46,6 +46,13 @@ impl Suspects {
         }
     }
 
+    /// Notes tasks that ended without a body, and so cannot prove themselves any more.
+    pub(super) fn dismiss(&mut self, tasks: impl Iterator<Item = u32>) {
+        for ordinal in tasks {
+            self.tasks.remove(&ordinal);
+        }
+    }
+
     /// Notes tasks whose bodies ended without a crash. Once nobody is suspected any more, the execution is cleared.
     pub(super) fn survived(&mut self, tasks: impl Iterator<Item = u32>) -> Suspicion {
         if self.takeovers == 0 {

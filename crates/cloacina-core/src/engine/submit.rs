@@ -145,7 +145,11 @@ impl Engine {
         let (verdict, at) = match verdict {
             Ok((SubmitVerdict::Created, at)) => (SubmitVerdict::Created, at),
             // The caller may have gone.
-            other => return drop(acknowledge.send(other.map(|(verdict, _)| verdict))),
+            other => {
+                let _ = acknowledge.send(other.map(|(verdict, _)| verdict));
+                drop((place, expected));
+                return self.claim_more();
+            }
         };
         if self.worker() != worker {
             let (execution, epoch) = (snapshot.record.id, snapshot.record.epoch);

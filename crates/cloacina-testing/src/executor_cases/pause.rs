@@ -1,7 +1,9 @@
 //! Paused executions, and orders that come from another process.
 
+use std::time::Duration;
+
 use cloacina_core::backend::EventKind;
-use cloacina_core::{ExecutionId, ExecutorError, PipelineStatus};
+use cloacina_core::{ExecutionId, ExecutorError, PipelineStatus, RetryPolicy, Task, TaskError};
 
 use super::bodies::{Gate, Journal, gated, noting};
 use super::fixture::{ExecutorFixture, ended, until, workflow};
@@ -153,4 +155,23 @@ pub async fn a_pause_amid_commits_holds(fx: &ExecutorFixture) {
         assert_eq!(journal.entries().len(), STEPS, "each ran once");
         process.shutdown().await.expect("a shutdown");
     }
+}
+
+/// Catches what an order sets going and leaves to the runtime of whoever gave it, with which it ends.
+pub async fn an_order_from_a_runtime_that_ends_is_carried_out(fx: &ExecutorFixture) {
+    let policy = RetryPolicy::new(2).initial_delay(Duration::from_secs(3_600));
+    let failing = Task::new("a", |_, _| Box::pin(async { Err::<(), _>(TaskError::new("no")) }));
+    let process = fx.process([workflow("failing", [failing.retry(policy)])]).await;
+    let id = process.submit("failing").await;
+    until("the first attempt failed", async || !fx.store().load(id).await.attempts.is_empty())
+        .await;
+    let executor = process.executor();
+    let elsewhere = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(executor.pause_execution(id))
+    });
+    elsewhere.await.expect("a thread").expect("a pause");
+    fx.until_unowned(id).await;
+    process.cancel_execution(id).await.expect("a cancel");
+    process.ended_as(id, PipelineStatus::Cancelled).await;
 }

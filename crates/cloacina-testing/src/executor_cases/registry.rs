@@ -74,6 +74,7 @@ macro_rules! for_each_executor_case {
             a_blocking_body_that_ignores_its_token_keeps_its_slot_only,
             a_pause_lets_running_tasks_finish_and_starts_no_others,
             a_pause_can_be_taken_back_while_a_body_runs,
+            an_order_from_a_runtime_that_ends_is_carried_out,
             an_execution_paused_before_its_start_does_not_start,
             pausing_and_resuming_what_has_ended_is_an_error,
             orders_of_another_process_reach_the_owner,

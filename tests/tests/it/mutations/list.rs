@@ -182,9 +182,9 @@ pub(super) const MUTATIONS: [Mutation; 33] = [
     Mutation {
         name: "alarms do not ring",
         file: "cloacina-core/src/engine/alarms.rs",
-        place: "        for address in engine.alarms.due(",
+        place: "        for (alarm, address) in engine.alarms.due(",
         bug: "        if ON { drop(engine.alarms.due(Instant::now())); continue; }
-        for address in engine.alarms.due(",
+        for (alarm, address) in engine.alarms.due(",
         breaks: &["Recovery", "Semantics"],
     },
     Mutation {

@@ -1,7 +1,7 @@
 //! How a driver is reached: whoever brings an event takes the lock and turns the machine himself.
 //!
-//! So a commit that is answered, a body that ends and an order cost a lock, not a message and a wake-up. Nothing of the user's
-//! runs under the lock, and nothing is waited for. **Order of locks:** a driver's comes before all others of the engine, so nobody
+//! So a commit that is answered, a body that ends and an order cost a lock, not a message and a wake-up. No code of a task runs
+//! under the lock, and nothing is waited for. **Order of locks:** a driver's comes before all others of the engine, so nobody
 //! tells a driver anything while holding one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::dispatcher::with_default;
 use tracing::{Instrument as _, Span};
 
 use super::timers::Timer;
@@ -105,7 +106,10 @@ impl Driver {
     fn attempt_span(&self, task: &TaskId, attempt: u32) -> Span {
         let parent = if self.cause.is_none() { &self.engine.span } else { &self.cause };
         let tenant = self.engine.tenant.as_ref().map(tracing::field::display);
-        tracing::info_span!(parent: parent, "attempt", tenant, execution_id = %self.id, %task, attempt)
+        let make = || tracing::info_span!(parent: parent, "attempt", tenant, execution_id = %self.id, %task, attempt);
+        // Where its parent is known: elsewhere the parent's id is another's, or nobody's.
+        let made = parent.with_subscriber(|(_, there)| with_default(there, make));
+        made.unwrap_or_else(make)
     }
 
     pub(in crate::engine) fn attempt_ended(&mut self, end: AttemptEnd) -> Option<End> {
@@ -177,13 +181,22 @@ impl Driver {
             }
             return None;
         }
-        let timeout = ongoing.timeout;
         ongoing.cancellation.cancel();
-        self.ongoing[ordinal as usize] = None;
-        let policy = &self.state.workflow().task_at(ordinal).retry;
-        let result = attempt::failure(attempt::timed_out(timeout), policy);
-        let ended = Instant::now();
-        self.apply(Event::AttemptEnded { ordinal, started, ended, result })
+        let timeout = ongoing.timeout;
+        self.give_up(ordinal, serial, started, timeout);
+        None
+    }
+
+    /// Ends an attempt that does not end by itself. Beside, since the user is asked whether it is to be retried.
+    fn give_up(&self, ordinal: u32, serial: u64, started: Instant, timeout: Duration) {
+        let (address, workflow) = (self.address.clone(), self.state.workflow().clone());
+        self.engine.spawn(async move {
+            let policy = &workflow.task_at(ordinal).retry;
+            let result = attempt::failure(attempt::timed_out(timeout), policy);
+            let (ended, exclusive) = (Instant::now(), None);
+            let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
+            address.tell(|driver| driver.attempt_ended(end));
+        });
     }
 
     /// Describes the attempts whose bodies run, as their records would.

@@ -14,6 +14,8 @@ use crate::state::{Draft, Event};
 impl Driver {
     pub(super) fn send(&mut self, draft: Draft) {
         let Draft { tasks, failures, mut events, finish } = draft;
+        let skipped = tasks.iter().filter(|end| end.attempts == 0).map(|end| end.ordinal);
+        self.suspects.dismiss(skipped);
         let ended = tasks.iter().filter(|end| end.attempts > 0).map(|end| end.ordinal);
         let workflow = self.state.workflow();
         let failed = failures.iter().filter_map(|one| workflow.ordinal(one.task.as_str()));

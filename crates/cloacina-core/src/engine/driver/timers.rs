@@ -50,9 +50,10 @@ impl Timers {
 }
 
 impl Driver {
-    /// Lets the timers ring that are due.
-    pub(in crate::engine) fn wake(&mut self) -> Option<End> {
-        self.timers.alarm = None;
+    /// Lets the timers ring that are due, at an alarm.
+    pub(in crate::engine) fn wake(&mut self, alarm: Key) -> Option<End> {
+        // Another may have been set while this one was about to ring.
+        self.timers.alarm.take_if(|set| *set == alarm);
         let now = Instant::now();
         while let Some(timer) = self.timers.pop_due(now) {
             if let Some(end) = self.ring(timer) {
