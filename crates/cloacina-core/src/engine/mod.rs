@@ -2,9 +2,9 @@
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
 //! worker alive and finds work, [`strangers`] takes up other versions, [`restore`] turns records into states, [`partings`]
-//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`alarms`] wakes drivers, [`admission`]
-//! bounds the submits that wait; [`submit`] and [`control`] are what users ask for. All tasks run on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends
-//! everything.
+//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`alarms`]
+//! wakes drivers, [`admission`] bounds the submits that wait; [`submit`] and [`control`] are what users ask for. All tasks run
+//! on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends everything.
 
 mod admission;
 mod alarms;
@@ -162,7 +162,6 @@ impl Engine {
     ) -> Result<Arc<Self>, BackendError> {
         let Setup { config, workflows, states, tenant, role, shared, weight, turns } = setup;
         let shared = shared.unwrap_or_else(|| Shared::new(config.max_concurrent_tasks, &config));
-        let tracker = TaskTracker::new();
         let kill = CancellationToken::new();
         let (lines, work) = Lines::new(&backend, &kill);
         let engine = Arc::new(Self {
@@ -188,7 +187,7 @@ impl Engine {
             lease: Lease::new(),
             calm: Mutex::new(None),
             control: tokio::sync::Mutex::new(()),
-            tracker,
+            tracker: TaskTracker::new(),
             runtime: Handle::current(),
             turns,
             span: match &tenant {
