@@ -10,7 +10,8 @@
 /// A body runs again if its result was not committed when its worker died. Under `Strict` that is, of a chain, the
 /// one task that ran. A `Pipelined` task, and what started on its result, may be several tasks whose results were all lost: they run
 /// again, the task first, and the others on its *new* result. So what it does to the outside may happen twice, and what came after may
-/// have been done for a result that is on record nowhere. Choose it for tasks whose results follow from what they
+/// have been done for a result that is on record nowhere. The same holds for a worker that lost the execution, having been cut off or
+/// stopped beyond its lease, until it hears of that with the answer to its next commit. Choose it for tasks whose results follow from what they
 /// were given, or whose dependents do nothing to the outside; never between a decision and what carries it out.
 ///
 /// ```
