@@ -172,6 +172,7 @@ pub async fn an_order_from_a_runtime_that_ends_is_carried_out(fx: &ExecutorFixtu
     });
     elsewhere.await.expect("a thread").expect("a pause");
     fx.until_unowned(id).await;
+    until("it is let go of", async || process.metrics().held_executions == 0).await;
     process.cancel_execution(id).await.expect("a cancel");
     process.ended_as(id, PipelineStatus::Cancelled).await;
 }
