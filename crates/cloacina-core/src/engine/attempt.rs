@@ -36,6 +36,7 @@ const ERROR_MAX: usize = 64 * 1024;
 type Seclusion<'a> = (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<'a, ()>>);
 
 /// An attempt about to be made.
+#[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) engine: Arc<Engine>,
     pub(super) committer: Committer,
@@ -90,7 +91,10 @@ impl Attempt {
             return self.report_not_started();
         }
         let started = Instant::now();
-        let _ = self.signs.started.set(started);
+        if !self.signs.start(started) {
+            // The driver knows: it has called it off.
+            return;
+        }
         // Whatever is the user's runs in here, dropping included.
         let body = AssertUnwindSafe(self.run_body(started, slot)).catch_unwind().await;
         let result = body.unwrap_or_else(|panic| Err(panicked(panic)));

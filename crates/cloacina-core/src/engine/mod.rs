@@ -2,8 +2,8 @@
 //!
 //! [`driver`] drives one execution, [`attempt`] runs one body, [`committer`] batches writes, [`steward`] keeps the
 //! worker alive and finds work, [`strangers`] takes up other versions, [`restore`] turns records into states, [`partings`]
-//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`alarms`]
-//! wakes drivers, [`admission`] bounds the submits that wait; [`submit`] and [`control`] are what users ask for. All tasks run
+//! takes back what a death that was none did; [`slots`] shares the slots of the process among its executors, [`runners`] use them, [`alarms`]
+//! wakes drivers, [`turnover`] tells how much is worth holding, [`admission`] bounds the submits that wait; [`submit`] and [`control`] are what users ask for. All tasks run
 //! on one tracker, under two tokens: `stop` ends the taking up of work, `kill` ends everything.
 
 mod admission;
@@ -17,15 +17,17 @@ mod lease;
 mod metrics;
 mod partings;
 mod restore;
+mod runners;
 mod slots;
 mod steward;
 mod strangers;
 mod submit;
+mod turnover;
 mod turns;
 mod waiters;
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,15 +51,13 @@ use held::{AllHeld, Budget};
 use lease::Lease;
 pub use metrics::ExecutorMetrics;
 use partings::Partings;
+use runners::Runners;
 use slots::{Lane, Slots};
 pub(crate) use submit::Submission;
+use turnover::Turnover;
 pub use turns::{Turn, Turns, in_turn};
 pub(crate) use waiters::Answer;
 use waiters::Waiters;
-
-/// How long others count as being at work after they were seen: longer than a store may keep it to itself, see
-/// [`Backend::changed`].
-const STANDBY: Duration = Duration::from_secs(10);
 
 /// Whether an executor runs workflows or only submits them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +81,16 @@ pub(crate) struct Engine {
     lines: Lines,
     door: Door,
     lane: Lane,
+    runners: Runners,
     shared: Shared,
     held: AllHeld,
+    turnover: Turnover,
     alarms: Alarms,
     partings: Partings,
     waiters: Waiters,
     metrics: metrics::Counters,
     /// How many other workers there are.
-    peers: std::sync::atomic::AtomicU32,
+    peers: AtomicU32,
     /// What the last heartbeat found.
     outlook: Mutex<Outlook>,
     /// When others were last seen at work, or may have been.
@@ -171,13 +173,15 @@ impl Engine {
             lines,
             door: shared.admission.door(),
             lane: shared.slots.lane(config.max_concurrent_tasks, weight),
+            runners: Runners::new(config.max_concurrent_tasks),
             held: AllHeld::new(Arc::clone(&shared.budget)),
             shared,
+            turnover: Turnover::new(config.poll_interval),
             alarms: Alarms::default(),
             partings: Partings::default(),
             waiters: Waiters::default(),
             metrics: metrics::Counters::default(),
-            peers: std::sync::atomic::AtomicU32::new(0),
+            peers: AtomicU32::new(0),
             outlook: Mutex::new(Outlook::UNKNOWN),
             others_worked: Mutex::new(Instant::now()),
             beaten: Notify::new(),
@@ -276,36 +280,19 @@ impl Engine {
         self.config.lease_ttl / 3
     }
 
-    /// What the last heartbeat found; all there may be if it was not answered.
-    fn outlook(&self) -> Outlook {
-        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_outlook(&self, outlook: Outlook) {
-        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
-        if outlook.of_others {
-            self.note_others_work();
-        }
-    }
-
-    fn note_others_work(&self) {
-        *self.others_worked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    /// Reports whether others are at work, who may die, as far as is known.
-    fn stands_by(&self) -> bool {
-        let worked = *self.others_worked.lock().unwrap_or_else(PoisonError::into_inner);
-        self.has_peers() && worked.elapsed() < STANDBY.max(self.beat() * 2)
-    }
-
     fn room(&self) -> usize {
         let most = self.config.max_held_executions;
-        let most = if self.has_peers() { most.min(self.config.max_concurrent_tasks) } else { most };
+        let most = if self.has_peers() { most.min(self.own_share()) } else { most };
         // What waits for a retry is held but is no load.
         let held = self.config.max_held_executions * 4;
         most.saturating_sub(self.held.load())
             .min(held.saturating_sub(self.held.len()))
             .min(self.held.room())
+    }
+
+    /// How much it holds where others could run it: what has a slot, and what gets one soon.
+    fn own_share(&self) -> usize {
+        self.config.max_concurrent_tasks.saturating_add(self.turnover.recent(Instant::now()))
     }
 
     /// Notes that there may be work that nobody owns, and looks for it.

@@ -18,6 +18,10 @@ use crate::{BackendError, ExecutionId, WorkerId};
 /// More executions than this are not claimed in one transaction: it would hold the others up.
 const CLAIM_MAX: usize = 512;
 
+/// How long others count as being at work after they were seen: longer than a store may keep it to itself, see
+/// [`Backend::changed`](crate::Backend::changed).
+const STANDBY: Duration = Duration::from_secs(10);
+
 /// Renews the lease. Nothing else: whatever takes long must not make a living worker look dead.
 pub(super) async fn keep_alive(engine: Arc<Engine>) {
     loop {
@@ -215,11 +219,33 @@ impl Engine {
         }
     }
 
-    /// Notes how many others there are. Where they could run them, gives back executions that wait for a slot.
+    /// What the last heartbeat found; all there may be if it was not answered.
+    fn outlook(&self) -> Outlook {
+        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_outlook(&self, outlook: Outlook) {
+        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner) = outlook;
+        if outlook.of_others {
+            self.note_others_work();
+        }
+    }
+
+    fn note_others_work(&self) {
+        *self.others_worked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Reports whether others are at work, who may die, as far as is known.
+    fn stands_by(&self) -> bool {
+        let worked = *self.others_worked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_peers() && worked.elapsed() < STANDBY.max(self.beat() * 2)
+    }
+
+    /// Notes how many others there are. Where they could run them, gives back executions that would wait long for a slot.
     fn note_peers(&self, peers: u32) {
         self.peers.store(peers, Ordering::Relaxed);
         if peers > 0 {
-            let excess = self.held.load().saturating_sub(self.config.max_concurrent_tasks);
+            let excess = self.held.load().saturating_sub(self.own_share());
             self.held.hand_over(excess);
         }
     }

@@ -133,8 +133,8 @@ impl Engine {
 
     /// Takes a place for an execution if there is work for a slot to do without delay.
     ///
-    /// Alone, a worker takes more than it has slots: whatever waits for a commit needs none. Where others could run
-    /// it sooner, it takes only as much as its slots.
+    /// A worker takes more than it has slots: whatever waits for a commit needs none. Where others could run it sooner, it
+    /// takes no more than what gets a slot before long.
     pub(super) fn take_place(&self) -> Option<Load> {
         (self.role == Role::Worker && self.room() > 0).then(|| self.held.reserve())
     }

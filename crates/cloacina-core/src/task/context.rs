@@ -69,12 +69,27 @@ pub struct TaskContext {
 /// What an attempt lets others see while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Signs {
-    /// When the body started.
-    pub(crate) started: OnceLock<Instant>,
+    /// When the body started; none if it was called off before.
+    begun: OnceLock<Option<Instant>>,
     progress: Mutex<Option<Arc<str>>>,
 }
 
 impl Signs {
+    /// Notes that the body starts now; false if that was called off.
+    pub(crate) fn start(&self, now: Instant) -> bool {
+        self.begun.set(Some(now)).is_ok()
+    }
+
+    /// Keeps the body from starting; false if it has started, or was called off before.
+    pub(crate) fn call_off(&self) -> bool {
+        self.begun.set(None).is_ok()
+    }
+
+    /// When the body started, if it did.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.begun.get().copied().flatten()
+    }
+
     pub(crate) fn progress(&self) -> Option<Arc<str>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

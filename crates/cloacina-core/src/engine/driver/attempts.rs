@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 use tracing::dispatcher::with_default;
-use tracing::{Instrument as _, Span};
 
 use super::timers::Timer;
 use super::{Driver, End};
@@ -99,7 +99,7 @@ impl Driver {
             driver: self.address.clone(),
         });
         let span = self.attempt_span(attempt.task().id(), attempt.attempt);
-        self.engine.spawn(attempt.run().instrument(span));
+        self.engine.run(attempt, span);
     }
 
     /// The span of an attempt: what led to the submit leads to it.
@@ -114,6 +114,7 @@ impl Driver {
 
     pub(in crate::engine) fn attempt_ended(&mut self, end: AttemptEnd) -> Option<End> {
         let AttemptEnd { ordinal, serial, started, ended, result, exclusive } = end;
+        self.engine.turnover.note(ended);
         if !self.forget(ordinal, serial) {
             return None;
         }
@@ -156,7 +157,7 @@ impl Driver {
         let beat = self.engine.beat();
         let grace = self.engine.config.cancel_grace * 2;
         let ongoing = Self::ongoing(&mut self.ongoing, ordinal, serial)?;
-        let Some(&started) = ongoing.signs.started.get() else {
+        let Some(started) = ongoing.signs.started() else {
             let again = beat.min(ongoing.timeout + grace);
             self.timers.add(Instant::now() + again, Timer::Watch { ordinal, serial });
             return None;
@@ -204,7 +205,7 @@ impl Driver {
         let workflow = self.state.workflow();
         let running = self.ongoing.iter().zip(workflow.tasks()).filter_map(|(ongoing, task)| {
             let ongoing = ongoing.as_ref()?;
-            let started = *ongoing.signs.started.get()?;
+            let started = ongoing.signs.started()?;
             Some(AttemptRecord {
                 task: task.id().clone(),
                 attempt: ongoing.attempt,
@@ -221,8 +222,20 @@ impl Driver {
         running.collect()
     }
 
+    /// Calls off the attempts whose bodies have not started.
+    pub(super) fn call_off(&mut self) -> Option<End> {
+        let mut waiting = Vec::new();
+        for (ordinal, ongoing) in (0..).zip(&mut self.ongoing) {
+            if ongoing.take_if(|ongoing| ongoing.signs.call_off()).is_some() {
+                waiting.push(ordinal);
+            }
+        }
+        waiting.into_iter().find_map(|ordinal| self.apply(Event::NotStarted { ordinal }))
+    }
+
     pub(super) fn stop_attempts(&mut self) {
         for ongoing in std::mem::take(&mut self.ongoing).into_iter().flatten() {
+            ongoing.signs.call_off();
             ongoing.cancellation.cancel();
         }
         self.halt.cancel();

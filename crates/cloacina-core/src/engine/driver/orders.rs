@@ -27,7 +27,7 @@ impl Driver {
             }
             Order::HandOverIfIdle => {
                 let mut ongoing = self.ongoing.iter().flatten();
-                let started = ongoing.any(|one| one.signs.started.get().is_some());
+                let started = ongoing.any(|one| one.signs.started().is_some());
                 if started || self.committing {
                     return None;
                 }
@@ -40,6 +40,6 @@ impl Driver {
     pub(super) fn pause(&mut self) -> Option<End> {
         self.paused = true;
         self.halt.cancel();
-        self.apply(Event::Paused)
+        self.apply(Event::Paused).or_else(|| self.call_off())
     }
 }

@@ -1,0 +1,83 @@
+//! How fast work turns over: what a worker may hold beyond its slots where others could run it.
+//!
+//! Whatever waits for a commit needs no slot, so slots are busy only if more is held than there are slots; how much more depends
+//! on how long bodies and commits take. What ended within the last interval answers that without knowing either: as much again
+//! gets its turn within the next one, sooner than another worker would find it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Counts the attempts that end.
+#[derive(Debug)]
+pub(super) struct Turnover {
+    interval: Duration,
+    window: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    /// How many have ended in it.
+    ended: usize,
+    /// How many ended in the interval before it.
+    last: usize,
+}
+
+impl Turnover {
+    pub(super) fn new(interval: Duration) -> Self {
+        let window = Window { since: Instant::now(), ended: 0, last: 0 };
+        Self { interval, window: Mutex::new(window) }
+    }
+
+    /// Notes that an attempt has ended.
+    pub(super) fn note(&self, now: Instant) {
+        self.window(now).ended += 1;
+    }
+
+    /// How many attempts ended within the last whole interval.
+    pub(super) fn recent(&self, now: Instant) -> usize {
+        self.window(now).last
+    }
+
+    /// The window that is open now. One that was open for longer than an interval counts by its average.
+    fn window(&self, now: Instant) -> MutexGuard<'_, Window> {
+        // Consistent between any two statements, so a panic elsewhere does not spoil it.
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = now.saturating_duration_since(window.since);
+        if open >= self.interval && !open.is_zero() {
+            let ended = window.ended as u128 * self.interval.as_nanos() / open.as_nanos();
+            let last = usize::try_from(ended).unwrap_or(usize::MAX);
+            *window = Window { since: now, ended: 0, last };
+        }
+        window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn what_ended_in_an_interval_counts_in_the_next() {
+        let begun = Instant::now();
+        let turnover = Turnover::new(INTERVAL);
+        (0..100).for_each(|_| turnover.note(begun));
+        assert_eq!(turnover.recent(begun + INTERVAL / 2), 0, "the interval is not over");
+        let over = begun + INTERVAL + INTERVAL / 100;
+        assert!((98..=100).contains(&turnover.recent(over)));
+        assert!((98..=100).contains(&turnover.recent(over + INTERVAL / 2)));
+    }
+
+    #[test]
+    fn where_nothing_ends_nothing_counts_before_long() {
+        let begun = Instant::now();
+        let turnover = Turnover::new(INTERVAL);
+        (0..100).for_each(|_| turnover.note(begun));
+        assert!(turnover.recent(begun + INTERVAL * 100) <= 1, "an average of a long time");
+        assert_eq!(turnover.recent(begun + INTERVAL * 102), 0);
+    }
+}
