@@ -18,11 +18,13 @@ use crate::claim::{self, Search};
 use crate::commit;
 use crate::connections::Connections;
 use crate::control;
+use crate::error::is_there_already;
 use crate::liveness::{self, Suspect};
 use crate::open;
 use crate::pace::Pace;
 use crate::read;
 use crate::wake::{self, Seat};
+use crate::writes::Repetition;
 
 /// The time between the two looks that prove a death: a living worker whose session was cut has told by then that its lock
 /// proves nothing, or has taken it back.
@@ -91,6 +93,27 @@ impl PostgresBackend {
         if self.connections.is_closed() { Err(BackendError::Closed) } else { Ok(()) }
     }
 
+    async fn try_commit(
+        &self,
+        batch: &Arc<Batch>,
+        repetition: Repetition,
+        tell: bool,
+    ) -> Result<BatchVerdicts, BackendError> {
+        let (batch, sender) = (Arc::clone(batch), self.seat.sender().clone());
+        let what = "commit a batch";
+        let committed = self.connections.write(what, move |connection, queries, clock| {
+            Box::pin(async move {
+                let batch = commit::commit(connection, queries, clock, &batch, repetition);
+                let verdicts = batch.await?;
+                if tell {
+                    wake::tell(connection, queries, &sender).await?;
+                }
+                Ok(verdicts)
+            })
+        });
+        committed.await
+    }
+
     async fn bury(&self, suspect: Suspect) -> Result<Option<Burial>, BackendError> {
         let sender = self.seat.sender().clone();
         let buried =
@@ -135,8 +158,7 @@ impl Backend for PostgresBackend {
 
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError> {
         self.check_open()?;
-        let worker = beat.worker;
-        let beat = beat.clone();
+        let (worker, beat) = (beat.worker, beat.clone());
         let pulse = self.connections.vital("renew a lease", move |connection, queries, clock| {
             Box::pin(async move { liveness::heartbeat(connection, queries, clock, &beat).await })
         });
@@ -238,20 +260,11 @@ impl Backend for PostgresBackend {
         self.check_open()?;
         let concerns_others = commit::concerns_others(&batch);
         let tells = concerns_others && self.pace.takes_turn();
-        let begins = batch.submits.iter().any(|submit| submit.owner.is_some());
-        let works = begins && self.pace.announces();
-        let sender = self.seat.sender().clone();
-        let committed =
-            self.connections.write("commit a batch", move |connection, queries, clock| {
-                Box::pin(async move {
-                    let verdicts = commit::commit(connection, queries, clock, &batch).await?;
-                    if tells || works {
-                        wake::tell(connection, queries, &sender).await?;
-                    }
-                    Ok(verdicts)
-                })
-            });
-        let committed = committed.await;
+        let tell = tells || (commit::takes_up(&batch) && self.pace.announces());
+        let mut committed = self.try_commit(&batch, Repetition::Unlikely, tell).await;
+        if committed.as_ref().is_err_and(is_there_already) {
+            committed = self.try_commit(&batch, Repetition::Possible, tell).await;
+        }
         if concerns_others && (!tells || committed.is_err()) {
             self.tell_later();
         }

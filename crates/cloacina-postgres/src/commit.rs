@@ -15,7 +15,7 @@ use sqlx::postgres::PgConnection;
 use crate::clock::Clock;
 use crate::error::Context as _;
 use crate::queries::Queries;
-use crate::writes::{self, Writes};
+use crate::writes::{self, Repetition, Writes};
 use crate::{read, rows};
 
 /// Where the executions of a batch stand, kept up to date as its items are decided.
@@ -24,15 +24,17 @@ struct Standings {
     by_key: HashMap<Arc<str>, (ExecutionId, Arc<str>)>,
 }
 
-/// Commits a batch, within a transaction.
+/// Commits a batch, within a transaction. If a part of it is there already, though that was taken for ruled out, it
+/// fails, and nothing is written.
 pub(crate) async fn commit(
     connection: &mut PgConnection,
     queries: &Queries,
     clock: Clock,
     batch: &Batch,
+    repetition: Repetition,
 ) -> Result<BatchVerdicts, BackendError> {
-    let mut standings = standings(connection, queries, batch).await?;
-    let mut writes = Writes::default();
+    let mut standings = standings(connection, queries, batch, repetition).await?;
+    let mut writes = Writes::new(repetition);
     let submits =
         batch.submits.iter().map(|new| submit(new, clock, &mut standings, &mut writes)).collect();
     let submits =
@@ -53,16 +55,30 @@ pub(crate) fn concerns_others(batch: &Batch) -> bool {
         || batch.checkpoints.iter().any(|checkpoint| checkpoint.finish.is_some())
 }
 
+/// Tells whether a batch holds submits that their submitter takes up, so that others stand by should it die.
+pub(crate) fn takes_up(batch: &Batch) -> bool {
+    batch.submits.iter().any(|new| new.owner.is_some())
+}
+
 /// Reads where the executions of a batch stand before it, and keeps others from changing that.
 async fn standings(
     connection: &mut PgConnection,
     queries: &Queries,
     batch: &Batch,
+    repetition: Repetition,
 ) -> Result<Standings, BackendError> {
-    let ids: HashSet<ExecutionId> = (batch.submits.iter().map(|new| new.id))
-        .chain(batch.checkpoints.iter().map(|checkpoint| checkpoint.execution))
-        .collect();
-    let by_id = read::lock(&mut *connection, queries, ids).await?;
+    let checkpoints = batch.checkpoints.iter();
+    let by_id = match repetition {
+        Repetition::Unlikely => {
+            let expected = checkpoints.map(|one| (one.execution, (one.worker, one.epoch)));
+            read::lock_expected(&mut *connection, queries, expected.collect()).await?
+        }
+        Repetition::Possible => {
+            let ids = batch.submits.iter().map(|new| new.id);
+            let ids: HashSet<_> = ids.chain(checkpoints.map(|one| one.execution)).collect();
+            read::lock(&mut *connection, queries, ids).await?
+        }
+    };
     let by_key = carriers(connection, queries, batch).await?;
     Ok(Standings { by_id, by_key })
 }
@@ -96,11 +112,12 @@ async fn create(
     standings: &mut Standings,
     writes: &mut Writes<'_>,
 ) -> Result<Vec<SubmitVerdict>, BackendError> {
+    // In order of their keys, so that no two transactions wait for each other.
+    writes.submits.sort_unstable_by_key(|row| (row.4, row.0));
+    writes.append_submits(&mut *connection, queries, clock).await?;
     if writes.submits.is_empty() {
         return Ok(verdicts);
     }
-    // In order of their keys, so that no two transactions wait for each other.
-    writes.submits.sort_unstable_by_key(|row| (row.4, row.0));
     let created =
         writes::insert_executions(&mut *connection, queries, clock, &writes.submits).await?;
     if created.len() == writes.submits.len() {
@@ -134,34 +151,22 @@ fn submit<'b>(
         return SubmitVerdict::Created;
     }
     if let Some(key) = &new.idempotency_key {
-        if let Some((id, workflow)) = standings.by_key.get(key) {
-            return SubmitVerdict::Existing { id: *id, workflow: Arc::clone(workflow) };
+        match standings.by_key.get(key) {
+            Some((id, _)) if *id == new.id => return SubmitVerdict::Created,
+            Some((id, workflow)) => {
+                return SubmitVerdict::Existing { id: *id, workflow: Arc::clone(workflow) };
+            }
+            None => {}
         }
         let carrier = (new.id, Arc::clone(&new.workflow.name));
         standings.by_key.insert(Arc::clone(key), carrier);
     }
-    let (status, epoch) = match new.owner {
-        Some(_) => (PipelineStatus::Running, 1),
-        None => (PipelineStatus::Pending, 0),
-    };
-    let standing = Standing { status, owner: new.owner, epoch: u64::from(new.owner.is_some()) };
-    standings.by_id.insert(new.id, standing);
-    writes.submits.push((
-        *new.id.as_uuid(),
-        &new.workflow.name,
-        &new.workflow.version,
-        status.as_str(),
-        new.idempotency_key.as_deref(),
-        new.retry_of.map(|old| *old.as_uuid()),
-        new.owner.map(|owner| *owner.as_uuid()),
-        epoch,
-        new.delay.map(|delay| clock.after(delay)),
-        new.owner.map(|_| clock.now()),
-        new.input.as_str(),
-    ));
-    if let Some(old) = new.retry_of {
-        writes.copies.push((*new.id.as_uuid(), *old.as_uuid()));
-    }
+    let status = PipelineStatus::Pending;
+    let standing = Standing { status, owner: None, epoch: 0 };
+    let taken_up =
+        |owner| Standing { status: PipelineStatus::Running, owner: Some(owner), epoch: 1 };
+    standings.by_id.insert(new.id, new.owner.map_or(standing, taken_up));
+    writes.submit(new, clock);
     SubmitVerdict::Created
 }
 
