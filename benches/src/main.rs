@@ -25,6 +25,11 @@ mod workloads;
 use anyhow::Result;
 use clap::Parser as _;
 
+/// The engine's and its limit's alike.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let arguments = settings::Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

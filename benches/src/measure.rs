@@ -74,6 +74,8 @@ async fn settings<S: Store>(store: &S, arguments: &Arguments) -> Result<Map<Stri
     settings.insert("in_flight".to_owned(), arguments.in_flight.into());
     settings.insert("processors".to_owned(), std::thread::available_parallelism()?.get().into());
     settings.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
+    let allocator = if cfg!(feature = "mimalloc") { "mimalloc" } else { "the system's" };
+    settings.insert("allocator".to_owned(), allocator.into());
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
     settings.insert("profile".to_owned(), profile.into());
     settings.insert("executor".to_owned(), serde_json::to_value(ExecutorConfig::default())?);

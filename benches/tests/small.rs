@@ -26,9 +26,14 @@ const FIELDS: [&str; 14] = [
 
 /// Runs the command on SQLite, and reads the last line that it prints.
 fn last_line(line: &str) -> Value {
+    last_line_on("sqlite", line)
+}
+
+/// The same on any store.
+fn last_line_on(backend: &str, line: &str) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_cloacina-bench"))
         .args(line.split(' '))
-        .args(["--backend", "sqlite", "--runs", "1", "--json"])
+        .args(["--backend", backend, "--runs", "1", "--json"])
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -39,7 +44,7 @@ fn last_line(line: &str) -> Value {
         assert!(figures.get(field).is_some(), "{line}: `{field}` is missing: {figures}");
     }
     assert_eq!(figures["workload"], line.split(' ').next().unwrap());
-    assert_eq!(figures["backend"], "sqlite");
+    assert_eq!(figures["backend"], backend);
     figures
 }
 
@@ -67,6 +72,13 @@ fn workloads_run_beside_their_limit_and_count_what_they_write() {
         }
         assert_eq!(number(&figures, "rows_inserted_per_execution"), rows, "{line}");
     }
+}
+
+#[test]
+fn on_postgres_a_chain_inserts_four_rows_and_updates_one() {
+    let figures = last_line_on("postgres", "chain --executions 50");
+    assert_eq!(number(&figures, "rows_inserted_per_execution"), 4.0);
+    assert_eq!(number(&figures, "rows_updated_per_execution"), 1.0);
 }
 
 #[test]

@@ -42,6 +42,8 @@ mod read;
 mod rows;
 mod schema;
 mod sessions;
+#[cfg(test)]
+mod statements;
 mod tenants;
 mod url;
 mod wake;
