@@ -70,8 +70,17 @@ async fn standings(
     let checkpoints = batch.checkpoints.iter();
     let by_id = match repetition {
         Repetition::Unlikely => {
+            // One that is there already is not asked for its key.
+            let keyed = batch.submits.iter().filter(|new| new.idempotency_key.is_some());
+            let keyed: Vec<_> = keyed.map(|new| new.id).collect();
+            let mut by_id = match keyed.is_empty() {
+                true => HashMap::new(),
+                false => read::standings(&mut *connection, queries, keyed).await?,
+            };
             let expected = checkpoints.map(|one| (one.execution, (one.worker, one.epoch)));
-            read::lock_expected(&mut *connection, queries, expected.collect()).await?
+            let expected = expected.collect();
+            by_id.extend(read::lock_expected(&mut *connection, queries, expected).await?);
+            by_id
         }
         Repetition::Possible => {
             let ids = batch.submits.iter().map(|new| new.id);
@@ -130,6 +139,9 @@ async fn create(
     standings.by_id.retain(|id, _| !lost.contains(id));
     standings.by_id.extend(read::lock(connection, queries, lost.iter().copied()).await?);
     for (new, verdict) in batch.submits.iter().zip(&mut verdicts) {
+        if *verdict == SubmitVerdict::Created && !lost.contains(&new.id) {
+            continue;
+        }
         let carrier = new.idempotency_key.as_ref().and_then(|key| standings.by_key.get(key));
         *verdict = match carrier {
             Some((id, workflow)) if *id != new.id => {

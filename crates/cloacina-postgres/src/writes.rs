@@ -291,13 +291,14 @@ impl<'b> Writes<'b> {
             let query = bind_columns!(queries.tasks_copy.query(), self.copies, [0 1]);
             query.execute(&mut *connection).await.during("copy results")?;
         }
+        if !self.tasks.is_empty() {
+            insert_tasks(connection, queries, "write tasks", &self.tasks).await?;
+        }
+        // Last, since it stumbles over a row of the same batch as well.
         if !self.completions.is_empty() {
             let query = queries.tasks_append.query();
             let query = bind_columns!(query, self.completions, [0 1 2 3 4 5 6]);
             query.execute(&mut *connection).await.during("write tasks")?;
-        }
-        if !self.tasks.is_empty() {
-            insert_tasks(connection, queries, "write tasks", &self.tasks).await?;
         }
         if !self.starts.is_empty() {
             let query = queries.attempts_start.query();
