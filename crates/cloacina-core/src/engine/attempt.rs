@@ -24,7 +24,7 @@ use crate::backend::{
 };
 use crate::panics::{discard, text_of};
 use crate::state::{AttemptResult, ContextView};
-use crate::task::{Body, Signs, Upstream};
+use crate::task::{Body, Signs, Upstream, Wait};
 use crate::{
     Context, ExecutionId, RetryPolicy, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow,
 };
@@ -112,12 +112,14 @@ impl Attempt {
     async fn find_company(&self) -> Seclusion<'_> {
         let quarantine = &self.engine.shared.quarantine;
         if self.on_record == Some(Company::Alone) {
+            self.signs.wait_for(Wait::Solitude);
             let alone = Arc::clone(quarantine).write_owned();
             let patience = self.engine.config.lease_ttl;
             if let Ok(exclusive) = tokio::time::timeout(patience, alone).await {
                 return (Some(exclusive), None);
             }
         }
+        self.signs.wait_for(Wait::Suspect);
         (None, Some(quarantine.read().await))
     }
 
@@ -136,7 +138,12 @@ impl Attempt {
         tokio::select! {
             biased;
             () = self.halt.cancelled() => None,
-            slot = async { engine.lease.held().await; engine.lane.acquire().await } => Some(slot),
+            slot = async {
+                self.signs.wait_for(Wait::Lease);
+                engine.lease.held().await;
+                self.signs.wait_for(Wait::Slot);
+                engine.lane.acquire().await
+            } => Some(slot),
         }
     }
 
@@ -156,6 +163,7 @@ impl Attempt {
 
     /// Commits that the attempt begins. Without that it must not begin.
     async fn record_start(&self, company: Company) -> bool {
+        self.signs.wait_for(Wait::StartOnRecord);
         let start = AttemptStart {
             task: self.task().id().clone(),
             attempt: self.attempt,

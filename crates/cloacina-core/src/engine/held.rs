@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::driver::{Address, Driver, Order};
 use crate::ExecutionId;
 use crate::backend::{AttemptRecord, Standing};
-use crate::{PipelineStatus, WorkerId};
+use crate::{Explanation, PipelineStatus, WorkerId};
 
 /// An execution that a driver drives.
 #[derive(Debug)]
@@ -216,6 +216,11 @@ impl AllHeld {
     pub(super) fn running_attempts(&self, id: ExecutionId) -> Vec<AttemptRecord> {
         let running = self.address(id).and_then(|driver| driver.ask(Driver::running_attempts));
         running.unwrap_or_default()
+    }
+
+    /// Asks the driver of an execution why its tasks do not run; nothing if it is not held.
+    pub(super) fn explain(&self, id: ExecutionId) -> Option<Explanation> {
+        self.address(id)?.ask(Driver::explain)
     }
 
     pub(super) fn order_all(&self, order: Order) {

@@ -29,9 +29,14 @@ impl Lease {
         self.renewed.notify_waiters();
     }
 
+    /// Tells until when it holds at least.
+    pub(super) fn until(&self) -> Instant {
+        *self.lock()
+    }
+
     /// Reports whether it holds.
     pub(super) fn holds(&self) -> bool {
-        Instant::now() < *self.lock()
+        Instant::now() < self.until()
     }
 
     /// Waits until it holds.

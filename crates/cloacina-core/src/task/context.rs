@@ -72,9 +72,38 @@ pub(crate) struct Signs {
     /// When the body started.
     pub(crate) started: OnceLock<Instant>,
     progress: Mutex<Option<Arc<str>>>,
+    waits: Mutex<Wait>,
+}
+
+/// What an attempt waits for before its body starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wait {
+    /// It has its turn soon.
+    #[default]
+    Turn,
+    /// The lease of its worker.
+    Lease,
+    /// A slot.
+    Slot,
+    /// That nothing else runs in its process.
+    Solitude,
+    /// Something that has to run alone.
+    Suspect,
+    /// The record of its start.
+    StartOnRecord,
 }
 
 impl Signs {
+    /// Notes what is waited for from now on.
+    pub(crate) fn wait_for(&self, what: Wait) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    /// Tells what was waited for last.
+    pub(crate) fn wait(&self) -> Wait {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn progress(&self) -> Option<Arc<str>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
