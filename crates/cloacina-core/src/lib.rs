@@ -12,6 +12,7 @@ mod error;
 mod executor;
 mod explanation;
 mod id;
+pub mod metrics;
 mod panics;
 mod result;
 mod retry;

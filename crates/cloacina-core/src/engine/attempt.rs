@@ -45,6 +45,8 @@ pub(super) struct Attempt {
     pub(super) epoch: u64,
     pub(super) ordinal: u32,
     pub(super) attempt: u32,
+    /// Since when it may start.
+    pub(super) ready: Instant,
     /// Tells this attempt from another of the same task.
     pub(super) serial: u64,
     pub(super) view: ContextView,
@@ -91,8 +93,10 @@ impl Attempt {
         }
         let started = Instant::now();
         let _ = self.signs.started.set(started);
+        let running = engine.metrics.meters.started(started - self.ready);
         // Whatever is the user's runs in here, dropping included.
         let body = AssertUnwindSafe(self.run_body(started, slot)).catch_unwind().await;
+        drop(running);
         let result = body.unwrap_or_else(|panic| Err(panicked(panic)));
         let result = result.unwrap_or_else(|error| failure(error, &self.task().retry));
         let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
