@@ -152,7 +152,8 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { execution_id, workflow_name, status, reason, tasks } = self;
         write!(f, "execution {execution_id} of workflow `{workflow_name}` is {status}")?;
-        if *reason != ExecutionReason::Ended {
+        // Of these the status says all.
+        if !matches!(reason, ExecutionReason::Ended | ExecutionReason::Paused) {
             write!(f, ": {reason}")?;
         }
         for TaskExplanation { task_id, reason: of_task } in tasks {

@@ -27,8 +27,7 @@ fn it_reads_as_a_few_lines() {
         ("c", TaskReason::Dependencies { tasks: vec!["a".into(), "b".into()] }),
     ];
     let text = explanation(ExecutionReason::Paused, &tasks).to_string();
-    let expected =
-        "execution 0190a1b2-0000-7000-8000-000000000001 of workflow `etl` is paused: it is paused
+    let expected = "execution 0190a1b2-0000-7000-8000-000000000001 of workflow `etl` is paused
   task `a` is retried at 1970-01-01T00:00:00.000Z: attempt 2
   task `b` waits: it is paused
   task `c` waits for `a`, `b`";
