@@ -36,7 +36,7 @@ impl Lease {
 
     /// Reports whether it holds.
     pub(super) fn holds(&self) -> bool {
-        Instant::now() < self.until()
+        Instant::now() < *self.lock()
     }
 
     /// Waits until it holds.

@@ -105,7 +105,13 @@ async fn executions_tasks_waits_and_runs_are_counted_by_outcome() {
     let batches = read(&part(COMMIT_SECONDS, "count"), "").unwrap();
     let items = read(&part(COMMIT_BATCH_ITEMS, "sum"), "").unwrap();
     assert!(batches >= 8.0 && items >= batches, "{items} items in {batches} batches");
-    assert!(handle.render().contains("# HELP cloacina_executions_total Executions that ended"));
+    let text = handle.render();
+    assert!(text.contains("# HELP cloacina_executions_total Executions that ended"), "{text}");
+    let guide = include_str!("../../../../docs/guide/src/metrics-and-tracing.md");
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        let rows = [format!("| `{name}` |"), format!("| `{name}{{outcome}}` |")];
+        assert!(rows.iter().any(|row| guide.contains(row)), "the guide lacks {name}");
+    }
     executor.shutdown().await.unwrap();
 }
 
