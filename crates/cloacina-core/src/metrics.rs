@@ -10,7 +10,7 @@
 //! | [`TASKS`] | counter | tasks | `outcome`: `completed`, `failed`, `skipped`, `cancelled` | tasks whose ends were committed here |
 //! | [`TASK_RETRIES`] | counter | attempts | | failed attempts that another one follows, committed here |
 //! | [`TASK_QUEUE_SECONDS`] | histogram | seconds | | from the moment at which a task may start to the start of its body |
-//! | [`TASK_RUN_SECONDS`] | histogram | seconds | `outcome`: `completed`, `failed` | how long the body of an attempt ran |
+//! | [`TASK_RUN_SECONDS`] | histogram | seconds | `outcome`: `completed`, `failed` | how long the body of an attempt ran, unless it was stopped |
 //! | [`COMMIT_SECONDS`] | histogram | seconds | | how long the store took for a batch |
 //! | [`COMMIT_BATCH_ITEMS`] | histogram | items | | submits, checkpoints and releases in a batch that was committed |
 //! | [`COMMIT_FAILURES`] | counter | batches | | batches that the store did not take, or not at once |
@@ -44,7 +44,8 @@ pub const TASKS: &str = "cloacina_tasks_total";
 pub const TASK_RETRIES: &str = "cloacina_task_retries_total";
 /// The time from the moment at which a task may start to the start of its body, in seconds.
 pub const TASK_QUEUE_SECONDS: &str = "cloacina_task_queue_seconds";
-/// How long the body of an attempt ran, in seconds, by `outcome`.
+/// How long the body of an attempt ran, in seconds, by `outcome`. One that was stopped, by a cancel or because the execution was lost,
+/// has none.
 pub const TASK_RUN_SECONDS: &str = "cloacina_task_run_seconds";
 /// How long the store took for a batch, in seconds.
 pub const COMMIT_SECONDS: &str = "cloacina_commit_seconds";

@@ -21,6 +21,16 @@ impl Engine {
         }
         let snapshot = self.load(id).await?;
         let record = &snapshot.record;
+        let explanation = |reason, tasks| Explanation {
+            execution_id: id,
+            workflow_name: record.workflow.name.to_string(),
+            status: record.status,
+            reason,
+            tasks,
+        };
+        if record.status.is_terminal() {
+            return Ok(explanation(ExecutionReason::Ended, Vec::new()));
+        }
         let workflow = self.workflows.get(&record.workflow.name);
         let (workflow, unknown) = match workflow {
             None => (None, Some(ExecutionReason::UnknownWorkflow)),
@@ -32,9 +42,7 @@ impl Engine {
                 }
             },
         };
-        let reason = self.reason(&snapshot, unknown);
         let tasks = match workflow {
-            _ if record.status.is_terminal() => Vec::new(),
             // Another version is taken up under the one that is known here, but by an owner of its own it may not be.
             Some(known) if record.owner.is_none() || known.key() == &record.workflow => {
                 self.unfinished(known, snapshot.clone())?
@@ -50,25 +58,16 @@ impl Engine {
             reason: on_record(&snapshot, &task_id).unwrap_or(reason),
             task_id,
         });
-        Ok(Explanation {
-            execution_id: id,
-            workflow_name: record.workflow.name.to_string(),
-            status: record.status,
-            reason,
-            tasks: tasks.collect(),
-        })
+        Ok(explanation(self.reason(&snapshot, unknown), tasks.collect()))
     }
 
-    /// Tells what keeps an execution that is not driven here. `unknown` is why it cannot be.
+    /// Tells what keeps an unfinished execution that is not driven here. `unknown` is why it cannot be.
     fn reason(
         &self,
         snapshot: &ExecutionSnapshot,
         unknown: Option<ExecutionReason>,
     ) -> ExecutionReason {
         let record = &snapshot.record;
-        if record.status.is_terminal() {
-            return ExecutionReason::Ended;
-        }
         if record.status == PipelineStatus::Paused {
             return ExecutionReason::Paused;
         }
