@@ -19,6 +19,10 @@ pub(super) fn assert_small(state: &ExecutionState) {
 
 /// Names the first invariant that does not hold.
 pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
+    if state.slots.iter().all(|slot| slot.phase == Phase::Waiting) {
+        // Nothing has begun: an order came first.
+        return None;
+    }
     let settled = |ordinal: u32| matches!(state.slot(ordinal).phase, Phase::Settled(_));
     let count = |is: fn(&Phase) -> bool| state.slots.iter().filter(|slot| is(&slot.phase)).count();
     let unsettled = (0..state.slots.len()).filter(|&i| !settled(to_ordinal(i))).count();
