@@ -2,6 +2,7 @@
 
 mod builder;
 mod execution;
+mod explain;
 mod options;
 
 use std::marker::PhantomData;

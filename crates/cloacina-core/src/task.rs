@@ -24,7 +24,7 @@ use crate::{Context, RetryPolicy, TaskId, TriggerRule};
 
 pub use argument::{Input, Output, State, TaskArgument};
 pub use context::{NotCompleted, TaskContext};
-pub(crate) use context::{Signs, Upstream};
+pub(crate) use context::{Signs, Upstream, Wait};
 pub use definition::{TaskDefinition, TaskMeta};
 pub use durability::Durability;
 pub use error::TaskError;

@@ -8,6 +8,7 @@ mod files;
 mod fleet;
 mod gantt;
 mod instances;
+mod observing;
 #[cfg(unix)]
 mod postgres;
 mod program;

@@ -30,6 +30,7 @@ pub(crate) fn router<S: TenantStore>(service: Service<S>) -> Router {
         .routes(routes!(executions::submit))
         .routes(routes!(executions::list))
         .routes(routes!(executions::show))
+        .routes(routes!(executions::explain))
         .routes(routes!(events::follow))
         .routes(routes!(orders::cancel))
         .routes(routes!(orders::pause))

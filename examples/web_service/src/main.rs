@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use cloacina_core::{ExecutorConfig, TenantStore};
 use cloacina_postgres::PostgresTenants;
 use cloacina_sqlite::SqliteTenants;
-use cloacina_web_service::{Limits, Service, Token, Tokens};
+use cloacina_web_service::{Limits, Metrics, Service, Token, Tokens};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +26,10 @@ struct Args {
     /// Where to listen; port 0 takes one that is free.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+
+    /// Where Prometheus finds `/metrics`, such as 127.0.0.1:9464; without it, nothing is counted. Whoever reaches it may read.
+    #[arg(long, env = "METRICS_LISTEN", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 
     /// The folder for tokens, and for SQLite's files.
     #[arg(long, env = "DATA_FOLDER", default_value = "cloacina-data", value_name = "DIR")]
@@ -111,10 +115,20 @@ async fn serve<S: TenantStore>(
     config.shutdown_grace = Duration::from_secs(args.shutdown_grace);
     // Before anything runs: what cannot be served is not begun.
     let listener = TcpListener::bind(args.listen).await?;
+    let metrics = match args.metrics {
+        Some(address) => Some((TcpListener::bind(address).await?, Metrics::install()?)),
+        None => None,
+    };
     let service = Service::new(store, tokens, config, Limits::default())?;
     let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
-    Ok(service.serve(listener, stop).await?)
+    let served = service.serve(listener, stop);
+    let Some((listener, metrics)) = metrics else { return Ok(served.await?) };
+    println!("metrics on http://{}/metrics", listener.local_addr()?);
+    tokio::select! {
+        served = served => Ok(served?),
+        served = metrics.serve(listener) => Ok(served?),
+    }
 }
 
 /// Listens for SIGTERM and Ctrl-C from now on, and waits for one.

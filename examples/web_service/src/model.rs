@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::{
-    Context, ExecutionId, ExecutionSummary, PipelineResult, PipelineStatus, TaskResult, TaskState,
-    TenantId, TenantMetrics, Workflow, registered_workflows,
+    Context, ExecutionId, ExecutionReason, ExecutionSummary, PipelineResult, PipelineStatus,
+    TaskExplanation, TaskReason, TaskResult, TaskState, TenantId, TenantMetrics, Workflow,
+    registered_workflows,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -159,6 +160,52 @@ impl From<TaskResult> for Task {
             error: result.error_message,
             skipped_because: result.skip_reason.map(|reason| reason.to_string()),
         }
+    }
+}
+
+/// Why an execution, and each of its tasks, is not getting on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Explanation {
+    /// The execution.
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) execution_id: ExecutionId,
+    /// Its status.
+    #[schema(schema_with = status_schema)]
+    pub(crate) status: PipelineStatus,
+    /// Who drives it, or what keeps it as a whole: a `kind`, and what belongs to it.
+    #[schema(value_type = Object, example = json!({"kind": "paused"}))]
+    pub(crate) reason: ExecutionReason,
+    /// All of it in words.
+    pub(crate) text: String,
+    /// The tasks that have not ended, in an order in which none comes before what it depends on.
+    pub(crate) tasks: Vec<Waiting>,
+}
+
+/// A task that has not ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Waiting {
+    /// The task.
+    pub(crate) task: String,
+    /// What it waits for, if it does: a `kind`, and what belongs to it.
+    #[schema(value_type = Object, example = json!({"kind": "dependencies", "tasks": ["words"]}))]
+    pub(crate) reason: TaskReason,
+}
+
+impl From<cloacina_core::Explanation> for Explanation {
+    fn from(explanation: cloacina_core::Explanation) -> Self {
+        Self {
+            execution_id: explanation.execution_id,
+            status: explanation.status,
+            text: explanation.to_string(),
+            reason: explanation.reason,
+            tasks: explanation.tasks.into_iter().map(Waiting::from).collect(),
+        }
+    }
+}
+
+impl From<TaskExplanation> for Waiting {
+    fn from(explanation: TaskExplanation) -> Self {
+        Self { task: explanation.task_id.to_string(), reason: explanation.reason }
     }
 }
 

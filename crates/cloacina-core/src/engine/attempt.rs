@@ -24,7 +24,7 @@ use crate::backend::{
 };
 use crate::panics::{discard, text_of};
 use crate::state::{AttemptResult, ContextView};
-use crate::task::{Body, Signs, Upstream};
+use crate::task::{Body, Signs, Upstream, Wait};
 use crate::{
     Context, ExecutionId, RetryPolicy, Task, TaskContext, TaskError, TaskOutput, WorkerId, Workflow,
 };
@@ -46,6 +46,8 @@ pub(super) struct Attempt {
     pub(super) epoch: u64,
     pub(super) ordinal: u32,
     pub(super) attempt: u32,
+    /// Since when it may start.
+    pub(super) ready: Instant,
     /// Tells this attempt from another of the same task.
     pub(super) serial: u64,
     pub(super) view: ContextView,
@@ -95,8 +97,10 @@ impl Attempt {
             // The driver knows: it has called it off.
             return;
         }
+        let running = engine.metrics.meters.started(started - self.ready);
         // Whatever is the user's runs in here, dropping included.
         let body = AssertUnwindSafe(self.run_body(started, slot)).catch_unwind().await;
+        drop(running);
         let result = body.unwrap_or_else(|panic| Err(panicked(panic)));
         let result = result.unwrap_or_else(|error| failure(error, &self.task().retry));
         let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
@@ -116,12 +120,14 @@ impl Attempt {
     async fn find_company(&self) -> Seclusion<'_> {
         let quarantine = &self.engine.shared.quarantine;
         if self.on_record == Some(Company::Alone) {
+            self.signs.wait_for(Wait::Solitude);
             let alone = Arc::clone(quarantine).write_owned();
             let patience = self.engine.config.lease_ttl;
             if let Ok(exclusive) = tokio::time::timeout(patience, alone).await {
                 return (Some(exclusive), None);
             }
         }
+        self.signs.wait_for(Wait::Suspect);
         (None, Some(quarantine.read().await))
     }
 
@@ -140,7 +146,12 @@ impl Attempt {
         tokio::select! {
             biased;
             () = self.halt.cancelled() => None,
-            slot = async { engine.lease.held().await; engine.lane.acquire().await } => Some(slot),
+            slot = async {
+                self.signs.wait_for(Wait::Lease);
+                engine.lease.held().await;
+                self.signs.wait_for(Wait::Slot);
+                engine.lane.acquire().await
+            } => Some(slot),
         }
     }
 
@@ -160,6 +171,7 @@ impl Attempt {
 
     /// Commits that the attempt begins. Without that it must not begin.
     async fn record_start(&self, company: Company) -> bool {
+        self.signs.wait_for(Wait::StartOnRecord);
         let start = AttemptStart {
             task: self.task().id().clone(),
             attempt: self.attempt,

@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::consume_budget;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Ticket;
@@ -24,6 +25,7 @@ use crate::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution,
     Release, SubmitVerdict,
 };
+use crate::metrics::Meters;
 use crate::panics::{discard, text_of};
 
 /// More items than this do not travel in one transaction: it would hold the others up.
@@ -73,12 +75,17 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Makes the lines and the futures that do their work until `kill` is cancelled: two a line, each for a task of its own.
-    pub(super) fn new(backend: &Arc<dyn Backend>, kill: &CancellationToken) -> (Self, Vec<Work>) {
+    pub(super) fn new(
+        backend: &Arc<dyn Backend>,
+        kill: &CancellationToken,
+        meters: &Meters,
+    ) -> (Self, Vec<Work>) {
         let mut work: Vec<Work> = Vec::new();
         let lines = (0..backend.lines().get()).map(|_| {
             let (items, inbox) = mpsc::unbounded_channel();
             let (answers, answered) = mpsc::unbounded_channel();
-            work.push(Box::pin(run(Arc::clone(backend), inbox, answers, kill.clone())));
+            let meters = meters.clone();
+            work.push(Box::pin(run(Arc::clone(backend), inbox, answers, kill.clone(), meters)));
             work.push(Box::pin(tell(answered)));
             Committer { items }
         });
@@ -167,6 +174,7 @@ async fn run(
     mut inbox: mpsc::UnboundedReceiver<Item>,
     answered: mpsc::UnboundedSender<(InFlight, BatchVerdicts)>,
     kill: CancellationToken,
+    meters: Meters,
 ) {
     // The other end lives as long as this one.
     let answer = |flight, verdicts| drop(answered.send((flight, verdicts)));
@@ -178,12 +186,15 @@ async fn run(
         }
         let later = waiting.split_off(fitting(waiting.iter().map(Item::size), most));
         let flight = InFlight::new(std::mem::replace(&mut waiting, later));
+        let began = Instant::now();
         match flight.write(&*backend).await {
             Ok(verdicts) => {
+                meters.batch(flight.len(), began.elapsed());
                 answer(flight, verdicts);
                 (most, wait) = ((most * 2).min(BATCH_MAX), RETRY_FIRST);
             }
             Err(error) if error.is_transient() => {
+                meters.commit_failures.increment(1);
                 let items = flight.into_items();
                 tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
                 // It may have been too much for the time that a statement has.
@@ -196,6 +207,7 @@ async fn run(
                 }
             }
             Err(error) => {
+                meters.commit_failures.increment(1);
                 let items = flight.into_items();
                 if items.len() == 1 {
                     refuse(items, &Arc::new(error));
@@ -288,6 +300,11 @@ impl InFlight {
             }
         }
         Self { batch: Arc::new(batch), ..flight }
+    }
+
+    /// How many items it holds.
+    fn len(&self) -> usize {
+        self.submitters.len() + self.owners.len() + self.releasers.len()
     }
 
     /// Takes it apart again: submits, checkpoints, releases, in the order in which they came.

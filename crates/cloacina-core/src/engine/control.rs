@@ -1,5 +1,7 @@
 //! Looking at executions, waiting for them, and orders about them.
 
+mod explain;
+
 use std::sync::Arc;
 
 use tokio::sync::oneshot;

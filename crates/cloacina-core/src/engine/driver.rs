@@ -6,6 +6,7 @@
 mod address;
 mod attempts;
 mod commits;
+mod explain;
 mod orders;
 mod timers;
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::Gauge;
 use tokio::sync::Notify;
 
 use super::driver::{Address, Driver, Order};
 use crate::ExecutionId;
 use crate::backend::{AttemptRecord, Standing};
-use crate::{PipelineStatus, WorkerId};
+use crate::metrics::Meters;
+use crate::{Explanation, PipelineStatus, WorkerId};
 
 /// An execution that a driver drives.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct AllHeld {
     expected: Arc<Mutex<Orders>>,
     load: Arc<AtomicUsize>,
     budget: Arc<Budget>,
+    /// How many executions all executors of the process hold.
+    count: Gauge,
     emptied: Notify,
 }
 
@@ -104,16 +108,18 @@ impl Drop for Load {
 
 impl Drop for AllHeld {
     fn drop(&mut self) {
+        self.count.decrement(u32::try_from(self.len()).unwrap_or(u32::MAX));
         self.budget.executors.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl AllHeld {
     /// Starts with nothing. What it comes to hold counts against the budget.
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
+    pub(super) fn new(budget: Arc<Budget>, meters: &Meters) -> Self {
         budget.executors.fetch_add(1, Ordering::Relaxed);
+        let count = meters.executions_held.clone();
         let (by_id, expected) = (Mutex::default(), Arc::default());
-        Self { by_id, expected, load: Arc::default(), budget, emptied: Notify::new() }
+        Self { by_id, expected, load: Arc::default(), budget, count, emptied: Notify::new() }
     }
 
     /// How much more may be held, as far as the process is concerned.
@@ -128,7 +134,9 @@ impl AllHeld {
     /// Adds an execution, and tells what was ordered of it before.
     pub(super) fn add(&self, id: ExecutionId, held: Held) -> Option<Order> {
         let mut all = self.lock();
-        all.insert(id, held);
+        if all.insert(id, held).is_none() {
+            self.count.increment(1);
+        }
         lock(&self.expected).get_mut(&id).and_then(Option::take)
     }
 
@@ -158,6 +166,7 @@ impl AllHeld {
         // The same execution may have been claimed again under a later epoch.
         if held.get(&id).is_some_and(|held| held.epoch == epoch) {
             held.remove(&id);
+            self.count.decrement(1);
         }
         if held.is_empty() {
             self.emptied.notify_waiters();
@@ -218,6 +227,11 @@ impl AllHeld {
         running.unwrap_or_default()
     }
 
+    /// Asks the driver of an execution why its tasks do not run; nothing if it is not held.
+    pub(super) fn explain(&self, id: ExecutionId) -> Option<Explanation> {
+        self.address(id)?.ask(Driver::explain)
+    }
+
     pub(super) fn order_all(&self, order: Order) {
         let all: Vec<_> = self.lock().values().map(|held| held.address.clone()).collect();
         for address in all {
@@ -271,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_ordered_before_the_answer_to_a_submit_is_told_with_it() {
-        let all = AllHeld::new(Arc::new(Budget::new(10)));
+        let all = AllHeld::new(Arc::new(Budget::new(10)), &Meters::new());
         let id = ExecutionId::new();
         let expected = all.expect(id);
         assert!(!all.order(id, Order::Resume), "nobody drives it yet");

@@ -29,6 +29,11 @@ impl Lease {
         self.renewed.notify_waiters();
     }
 
+    /// Tells until when it holds at least.
+    pub(super) fn until(&self) -> Instant {
+        *self.lock()
+    }
+
     /// Reports whether it holds.
     pub(super) fn holds(&self) -> bool {
         Instant::now() < *self.lock()

@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::PipelineStatus;
+use crate::metrics::Meters;
 
-#[derive(Debug, Default)]
+/// What this executor counts for itself, and for the process.
+#[derive(Debug)]
 pub(super) struct Counters {
+    pub(super) meters: Meters,
     completed: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
@@ -41,7 +44,16 @@ pub struct ExecutorMetrics {
 }
 
 impl Counters {
+    /// Counts with the recorder that is installed.
+    pub(super) fn new() -> Self {
+        let meters = Meters::new();
+        let [completed, failed, cancelled, recovered, fenced, refused_submits] =
+            [const { AtomicU64::new(0) }; 6];
+        Self { meters, completed, failed, cancelled, recovered, fenced, refused_submits }
+    }
+
     pub(super) fn ended(&self, status: PipelineStatus) {
+        self.meters.ended(status);
         match status {
             PipelineStatus::Completed => &self.completed,
             PipelineStatus::Failed => &self.failed,
@@ -52,14 +64,17 @@ impl Counters {
     }
 
     pub(super) fn recovered(&self) {
+        self.meters.recoveries.increment(1);
         self.recovered.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn fenced(&self) {
+        self.meters.executions_lost.increment(1);
         self.fenced.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn refused_submit(&self) {
+        self.meters.submits_refused.increment(1);
         self.refused_submits.fetch_add(1, Ordering::Relaxed);
     }
 

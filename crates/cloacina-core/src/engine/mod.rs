@@ -165,7 +165,8 @@ impl Engine {
         let Setup { config, workflows, states, tenant, role, shared, weight, turns } = setup;
         let shared = shared.unwrap_or_else(|| Shared::new(config.max_concurrent_tasks, &config));
         let kill = CancellationToken::new();
-        let (lines, work) = Lines::new(&backend, &kill);
+        let metrics = metrics::Counters::new();
+        let (lines, work) = Lines::new(&backend, &kill, &metrics.meters);
         let engine = Arc::new(Self {
             backend,
             role,
@@ -174,13 +175,13 @@ impl Engine {
             door: shared.admission.door(),
             lane: shared.slots.lane(config.max_concurrent_tasks, weight),
             runners: Runners::new(config.max_concurrent_tasks),
-            held: AllHeld::new(Arc::clone(&shared.budget)),
+            held: AllHeld::new(Arc::clone(&shared.budget), &metrics.meters),
             shared,
             turnover: Turnover::new(config.poll_interval),
             alarms: Alarms::default(),
             partings: Partings::default(),
             waiters: Waiters::default(),
-            metrics: metrics::Counters::default(),
+            metrics,
             peers: AtomicU32::new(0),
             outlook: Mutex::new(Outlook::UNKNOWN),
             others_worked: Mutex::new(Instant::now()),
@@ -247,8 +248,7 @@ impl Engine {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports whether nothing is under way and nothing is about to be: all that is held waits for its time, and nobody looks for
-    /// more.
+    /// Reports whether nothing is under way or about to be: all that is held waits for its time, and nobody looks for more.
     pub(crate) fn rests(&self) -> bool {
         // In the order in which a claim takes its course, so that none slips through.
         let looks = self.role == Role::Worker

@@ -13,6 +13,7 @@ use tracing::{Instrument as _, Span};
 use super::Engine;
 use super::attempt::Attempt;
 use crate::panics::{discard, text_of};
+use crate::task::Wait;
 
 /// An attempt to be made, and the span within which it is.
 type Job = (Box<Attempt>, Span);
@@ -45,6 +46,7 @@ impl Runners {
     fn admit(&self, job: Job) -> Option<Job> {
         let mut inner = self.lock();
         if inner.running >= self.limit {
+            job.0.signs.wait_for(Wait::Slot);
             inner.queue.push_back(job);
             return None;
         }

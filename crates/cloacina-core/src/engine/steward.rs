@@ -159,6 +159,7 @@ impl Engine {
                 self.note_peers(peers);
             }
             Ok(Pulse::Buried) => {
+                self.metrics.meters.lease_losses.increment(1);
                 tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
                 self.held.order_all(Order::Lost);
                 self.register_anew().await;

@@ -91,7 +91,7 @@ impl ExecutionState {
             self.note(ordinal, Outcome::Failed { error });
             settled.push(ordinal);
         } else if let Some(delay) = recorded.retry_in.take() {
-            self.slot_mut(ordinal).phase = Phase::RetryWait;
+            self.slot_mut(ordinal).phase = Phase::RetryWait { due: at + delay };
             self.next_effects.waits.push((ordinal, at, delay));
         } else {
             self.slot_mut(ordinal).phase = Phase::Ready;

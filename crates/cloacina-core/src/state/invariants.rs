@@ -19,18 +19,22 @@ pub(super) fn assert_small(state: &ExecutionState) {
 
 /// Names the first invariant that does not hold.
 pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
+    if state.slots.iter().all(|slot| slot.phase == Phase::Waiting) {
+        // Nothing has begun: an order came first.
+        return None;
+    }
     let settled = |ordinal: u32| matches!(state.slot(ordinal).phase, Phase::Settled(_));
-    let count = |phase: &Phase| state.slots.iter().filter(|slot| slot.phase == *phase).count();
+    let count = |is: fn(&Phase) -> bool| state.slots.iter().filter(|slot| is(&slot.phase)).count();
     let unsettled = (0..state.slots.len()).filter(|&i| !settled(to_ordinal(i))).count();
     if unsettled != state.unsettled {
         return Some(format!("{unsettled} tasks are unsettled, {} are counted", state.unsettled));
     }
-    if count(&Phase::Running) != state.running {
+    if count(|phase| *phase == Phase::Running) != state.running {
         return Some(format!("{} tasks are counted as running", state.running));
     }
     let travelling = state.on_its_way.as_ref().map_or(0, |effects| effects.ready.len());
     let listed = state.startable.len() + state.next_effects.ready.len() + travelling;
-    if count(&Phase::Ready) != listed {
+    if count(|phase| *phase == Phase::Ready) != listed {
         return Some(format!("{listed} tasks are listed as ready"));
     }
     let uncommitted: BTreeSet<u32> = state
@@ -44,7 +48,7 @@ pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
         let parents = &state.workflow.dag().dependencies[index];
         let all_settled = parents.iter().all(|&parent| settled(parent));
         let id = state.workflow.task_at(to_ordinal(index)).id();
-        let begun = matches!(slot.phase, Phase::Ready | Phase::Running | Phase::RetryWait);
+        let begun = matches!(slot.phase, Phase::Ready | Phase::Running | Phase::RetryWait { .. });
         if begun && !all_settled {
             return Some(format!("task `{id}` was decided before its dependencies"));
         }
@@ -78,7 +82,7 @@ pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
     if !state.paused && !state.startable.is_empty() {
         return Some("a start is held back".to_owned());
     }
-    let sleeping = count(&Phase::RetryWait) + state.startable.len();
+    let sleeping = count(|phase| matches!(phase, Phase::RetryWait { .. })) + state.startable.len();
     if state.unsettled > 0 && state.is_idle() && sleeping == 0 {
         return Some("nothing will ever happen again".to_owned());
     }

@@ -10,6 +10,7 @@
 
 mod conflicts;
 mod decide;
+mod explain;
 #[cfg_attr(not(debug_assertions), allow(dead_code, reason = "only debug builds check them"))]
 pub(crate) mod invariants;
 mod record;
@@ -27,6 +28,7 @@ use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, Task
 use crate::task::Upstream;
 use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
 
+pub(crate) use explain::Why;
 use record::Record;
 pub(crate) use types::{AttemptResult, Command, Draft, Event, Outcome, Recorded};
 pub(crate) use writes::ContextView;
@@ -96,8 +98,8 @@ enum Phase {
     Ready,
     /// A body runs, or waits for a slot.
     Running,
-    /// The next attempt is due later.
-    RetryWait,
+    /// The next attempt is due then.
+    RetryWait { due: Instant },
     /// The outcome is known.
     Settled(Settled),
 }
@@ -169,7 +171,7 @@ impl ExecutionState {
                 }
             }
             Event::RetryDue { ordinal } => {
-                if self.slot(ordinal).phase == Phase::RetryWait {
+                if matches!(self.slot(ordinal).phase, Phase::RetryWait { .. }) {
                     self.slot_mut(ordinal).phase = Phase::Ready;
                     self.startable.push(ordinal);
                 }
@@ -315,7 +317,7 @@ impl ExecutionState {
         });
         let slot = self.slot_mut(ordinal);
         slot.recorded.failed_attempts = attempt;
-        slot.phase = Phase::RetryWait;
+        slot.phase = Phase::RetryWait { due: ended + delay };
         self.next_effects.waits.push((ordinal, ended, delay));
     }
 

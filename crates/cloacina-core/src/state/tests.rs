@@ -2,6 +2,7 @@
 
 mod data;
 mod durability;
+mod explain;
 mod failures;
 mod flow;
 mod property;
@@ -119,6 +120,12 @@ impl Machine {
 
     fn ordinal(&self, id: &str) -> u32 {
         self.state.workflow().ordinal(id).unwrap()
+    }
+
+    /// What an unfinished task waits for.
+    fn why(&self, id: &str) -> Option<super::Why> {
+        let ordinal = self.ordinal(id);
+        self.state.unfinished().into_iter().find(|(one, _)| *one == ordinal).map(|(_, why)| why)
     }
 
     /// Names what runs.

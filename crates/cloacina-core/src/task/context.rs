@@ -72,6 +72,25 @@ pub(crate) struct Signs {
     /// When the body started; none if it was called off before.
     begun: OnceLock<Option<Instant>>,
     progress: Mutex<Option<Arc<str>>>,
+    waits: Mutex<Wait>,
+}
+
+/// What an attempt waits for before its body starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wait {
+    /// It has its turn soon.
+    #[default]
+    Turn,
+    /// The lease of its worker.
+    Lease,
+    /// A slot.
+    Slot,
+    /// That nothing else runs in its process.
+    Solitude,
+    /// Something that has to run alone.
+    Suspect,
+    /// The record of its start.
+    StartOnRecord,
 }
 
 impl Signs {
@@ -88,6 +107,16 @@ impl Signs {
     /// When the body started, if it did.
     pub(crate) fn started(&self) -> Option<Instant> {
         self.begun.get().copied().flatten()
+    }
+
+    /// Notes what is waited for from now on.
+    pub(crate) fn wait_for(&self, what: Wait) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    /// Tells what was waited for last.
+    pub(crate) fn wait(&self) -> Wait {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn progress(&self) -> Option<Arc<str>> {

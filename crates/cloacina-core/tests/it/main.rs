@@ -4,4 +4,5 @@
 
 mod intercept;
 mod macros;
+mod metrics;
 mod smoke;

@@ -18,10 +18,12 @@ use cloacina_core::{ExecutionId, WorkerId};
 pub struct SharedBackend {
     handle: Arc<dyn Backend>,
     stall: Stall,
+    /// Keeps heartbeats from being made.
+    silence: Stall,
     calls: Calls,
 }
 
-/// Keeps commits from being made while its lock is held: a store that is slow, for as long as a case likes.
+/// Keeps calls from being made while its lock is held: a store that is slow, for as long as a case likes.
 pub(crate) type Stall = Arc<tokio::sync::Mutex<()>>;
 
 /// The calls of an executor to its store, in their order.
@@ -52,12 +54,18 @@ impl SharedBackend {
     /// Wraps a handle.
     #[must_use]
     pub fn new(handle: Arc<dyn Backend>) -> Self {
-        Self { handle, stall: Stall::default(), calls: Calls::default() }
+        let (stall, silence) = (Stall::default(), Stall::default());
+        Self { handle, stall, silence, calls: Calls::default() }
     }
 
     /// Returns what holds up its commits.
     pub(crate) fn stall(&self) -> Stall {
         Arc::clone(&self.stall)
+    }
+
+    /// Returns what holds up its heartbeats.
+    pub(crate) fn silence(&self) -> Stall {
+        Arc::clone(&self.silence)
     }
 
     /// Returns what notes its calls.
@@ -74,6 +82,7 @@ impl Backend for SharedBackend {
     }
 
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError> {
+        drop(self.silence.lock().await);
         self.calls.note("heartbeat");
         self.handle.heartbeat(beat).await
     }

@@ -119,6 +119,24 @@ pub(super) async fn show<S: TenantStore>(
     Ok(Body(executor.get_execution_result(execution_id).await?.into()))
 }
 
+/// Tells why each unfinished task of an execution is not running.
+#[utoipa::path(
+    get,
+    path = "/tenants/{tenant}/executions/{execution_id}/explanation",
+    tag = "tenant",
+    security(("tenant" = [])),
+    params(Tenant, Execution),
+    responses((status = 200, description = "What is waited for", body = model::Explanation))
+)]
+pub(super) async fn explain<S: TenantStore>(
+    State(service): State<Service<S>>,
+    Tenant(tenant): Tenant,
+    Execution(execution_id): Execution,
+) -> Result<Body<model::Explanation>, Problem> {
+    let executor = service.manager.get_executor(tenant.as_str()).await?;
+    Ok(Body(executor.explain(execution_id).await?.into()))
+}
+
 /// Lists executions, newest first.
 #[utoipa::path(
     get,

@@ -40,9 +40,14 @@ pub(crate) struct Answer {
 impl Client {
     /// Reads the document of the service at that address.
     pub(crate) async fn new(address: SocketAddr) -> Self {
-        let client = Self { address, document: Arc::default(), token: None };
+        let client = Self::undescribed(address);
         let document = client.get("/openapi.json").unchecked().await.json();
         Self { document: Arc::new(Document::new(document)), ..client }
+    }
+
+    /// Speaks to what has no document.
+    pub(crate) fn undescribed(address: SocketAddr) -> Self {
+        Self { address, document: Arc::default(), token: None }
     }
 
     /// The same, with a token.

@@ -5,8 +5,11 @@
 mod client;
 mod document;
 mod executions;
+mod explanation;
 mod following;
 mod limits;
+#[cfg(unix)]
+mod metrics;
 mod orders;
 #[cfg(unix)]
 mod postgres;

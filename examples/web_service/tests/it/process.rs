@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::{OPERATOR, Tenant};
 /// A process of the service; ended when it is dropped.
 pub(crate) struct Process {
     child: Child,
+    said: BufReader<ChildStdout>,
     pub(crate) client: Client,
     pub(crate) url: String,
 }
@@ -28,13 +29,17 @@ impl Process {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let log = || std::fs::read_to_string(folder.join("log")).unwrap();
-        let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}{}", log()));
-        let url = url.trim().to_owned();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let url = next_line(&mut said, "listening on ").unwrap_or_else(|line| {
+            panic!("{line}{}", std::fs::read_to_string(folder.join("log")).unwrap())
+        });
         let client = Client::new(url.strip_prefix("http://").unwrap().parse().unwrap()).await;
-        Self { child, client, url }
+        Self { child, said, client, url }
+    }
+
+    /// Returns what follows these words in the next line that it says.
+    pub(crate) fn says(&mut self, words: &str) -> String {
+        next_line(&mut self.said, words).unwrap()
     }
 
     /// Asks it to stop, and waits until it has.
@@ -44,7 +49,7 @@ impl Process {
         self.child.wait().unwrap()
     }
 
-    async fn tenant(&self, name: &str) -> Tenant {
+    pub(crate) async fn tenant(&self, name: &str) -> Tenant {
         let operator = self.client.with(OPERATOR);
         let created = operator.post("/tenants").json(&json!({"tenant": name})).send().await;
         let token = created.expect(201)["token"].as_str().unwrap().to_owned();
@@ -59,10 +64,25 @@ impl Drop for Process {
     }
 }
 
+/// Returns what follows these words in the next line, or the line if it begins with others.
+fn next_line(said: &mut BufReader<ChildStdout>, words: &str) -> Result<String, String> {
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    line.strip_prefix(words).map(|rest| rest.trim().to_owned()).ok_or(line.clone())
+}
+
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloacina-web-service"));
     command.args(["--listen", "127.0.0.1:0", "--data"]).arg(folder);
-    for variable in ["DATABASE_URL", "OPERATOR_TOKEN", "RUST_LOG", "LOG_FORMAT", "SHUTDOWN_GRACE"] {
+    let variables = [
+        "DATABASE_URL",
+        "OPERATOR_TOKEN",
+        "RUST_LOG",
+        "LOG_FORMAT",
+        "SHUTDOWN_GRACE",
+        "METRICS_LISTEN",
+    ];
+    for variable in variables {
         command.env_remove(variable);
     }
     command

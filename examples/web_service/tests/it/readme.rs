@@ -26,6 +26,7 @@ async fn the_commands_of_the_readme_do_what_it_says() {
     for expected in [
         r#""status":"completed""#,
         r#""longest":"lonely""#,
+        r#"{"task":"lift_off","reason":{"kind":"dependencies","tasks":["tick"]}}"#,
         "event: end",
         r#""status":"cancelled""#,
         r#""total_executions":"#,

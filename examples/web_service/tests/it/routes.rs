@@ -19,6 +19,7 @@ async fn the_document_has_exactly_the_routes_that_there_are() {
         ("POST", "/tenants/{tenant}/workflows".to_owned()),
         ("GET", "/tenants/{tenant}/executions".to_owned()),
         ("GET", execution.to_owned()),
+        ("GET", format!("{execution}/explanation")),
         ("GET", format!("{execution}/events")),
         ("POST", format!("{execution}/cancel")),
         ("POST", format!("{execution}/pause")),

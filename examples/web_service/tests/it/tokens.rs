@@ -16,6 +16,7 @@ fn paths(tenant: &str, id: &str) -> Vec<(Method, String)> {
         (Method::GET, of("executions")),
         (Method::GET, of("metrics")),
         (Method::GET, of(&format!("executions/{id}"))),
+        (Method::GET, of(&format!("executions/{id}/explanation"))),
         (Method::GET, of(&format!("executions/{id}/events"))),
     ];
     for order in ["cancel", "pause", "resume", "retry"] {

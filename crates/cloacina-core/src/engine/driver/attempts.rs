@@ -11,11 +11,11 @@ use tracing::dispatcher::with_default;
 
 use super::timers::Timer;
 use super::{Driver, End};
-use crate::TaskId;
 use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
 use crate::engine::attempt::{self, Attempt};
 use crate::state::{AttemptResult, ContextView, Event};
 use crate::task::{Signs, Upstream};
+use crate::{TaskId, TaskState};
 
 /// The end of an attempt.
 #[derive(Debug)]
@@ -65,7 +65,8 @@ impl Driver {
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
         let grace = self.engine.config.cancel_grace * 2;
         let first_look = self.engine.beat().min(timeout + grace);
-        self.timers.add(Instant::now() + first_look, Timer::Watch { ordinal, serial });
+        let ready = Instant::now();
+        self.timers.add(ready + first_look, Timer::Watch { ordinal, serial });
         let ongoing = Ongoing {
             serial,
             attempt,
@@ -87,6 +88,7 @@ impl Driver {
             epoch: self.epoch,
             ordinal,
             attempt,
+            ready,
             serial,
             view,
             upstream,
@@ -118,6 +120,11 @@ impl Driver {
         if !self.forget(ordinal, serial) {
             return None;
         }
+        let outcome = match result {
+            AttemptResult::Success { .. } => TaskState::Completed,
+            AttemptResult::Failure { .. } => TaskState::Failed,
+        };
+        self.engine.metrics.meters.ran(ended - started, outcome);
         self.exclusive = exclusive;
         if self.exclusive.is_some() {
             // A store that does not take its end must not keep everybody else from running.

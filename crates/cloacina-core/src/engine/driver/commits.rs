@@ -9,6 +9,7 @@ use crate::backend::{
     Checkpoint, CheckpointVerdict, EventKind, NewEvent, Suspicion, TaskEnd, TaskRecord,
 };
 use crate::engine::committer::Timed;
+use crate::metrics::Tally;
 use crate::state::{Draft, Event};
 
 impl Driver {
@@ -27,6 +28,7 @@ impl Driver {
                 detail: "the tasks under suspicion came to their end".to_owned(),
             });
         }
+        let tally = Tally::of(tasks.iter().map(|end| end.state), failures.len());
         if self.keep_records {
             self.keep(&tasks);
         }
@@ -37,7 +39,7 @@ impl Driver {
         self.committing = true;
         let address = self.address.clone();
         self.committer.checkpoint(checkpoint, move |verdict| {
-            address.tell(|driver| driver.committed(verdict));
+            address.tell(|driver| driver.committed(verdict, tally));
         });
     }
 
@@ -45,11 +47,12 @@ impl Driver {
         Checkpoint::new(self.id, self.worker, self.epoch)
     }
 
-    fn committed(&mut self, verdict: Timed<CheckpointVerdict>) -> Option<End> {
+    fn committed(&mut self, verdict: Timed<CheckpointVerdict>, tally: Tally) -> Option<End> {
         self.committing = false;
         match verdict {
             Ok((CheckpointVerdict::Committed { status }, at)) => {
                 self.snapshot.now = at;
+                self.engine.metrics.meters.committed(tally);
                 // What was ordered while the checkpoint was on its way is newer than what the checkpoint saw.
                 let overtaken = std::mem::take(&mut self.overtaken);
                 match status {
