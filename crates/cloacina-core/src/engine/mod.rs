@@ -174,10 +174,11 @@ impl Engine {
             lines,
             door: shared.admission.door(),
             lane: shared.slots.lane(config.max_concurrent_tasks, weight),
-            runners: Runners::new(config.max_concurrent_tasks),
+            // As many wait for a slot as this executor may get in a turn.
+            runners: Runners::new(config.max_concurrent_tasks + weight.get() as usize),
             held: AllHeld::new(Arc::clone(&shared.budget), &metrics.meters),
             shared,
-            turnover: Turnover::new(config.poll_interval),
+            turnover: Turnover::new(config.poll_interval.min(turnover::LONGEST)),
             alarms: Alarms::default(),
             partings: Partings::default(),
             waiters: Waiters::default(),
@@ -365,6 +366,7 @@ impl Engine {
     fn stop_all(&self) {
         self.kill.cancel();
         self.held.order_all(Order::Lost);
+        self.runners.clear();
         self.waiters.close();
     }
 

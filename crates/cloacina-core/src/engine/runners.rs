@@ -1,19 +1,28 @@
-//! Runs attempts: by no more tasks of the runtime than there are slots, each one attempt after the other.
+//! Runs attempts: by hardly more tasks of the runtime than there are slots, each one attempt after the other.
 //!
 //! An attempt that would only wait for a slot waits in a queue: that costs no task of its own, and no wake-up.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::Engine;
 use super::attempt::Attempt;
 use crate::panics::{discard, text_of};
 use crate::task::Wait;
+
+/// How long a runner goes on before others who share its thread get their turn.
+const TURN: Duration = Duration::from_micros(100);
+
+/// Shorter queues are not looked through for what was called off.
+const SHORT: usize = 64;
 
 /// An attempt to be made, and the span within which it is.
 type Job = (Box<Attempt>, Span);
@@ -25,16 +34,19 @@ pub(super) struct Runners {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// As many as may be while something waits.
     running: usize,
     queue: VecDeque<Job>,
+    /// With so many waiting it is time to look for what was called off.
+    mark: usize,
 }
 
 impl Runners {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, inner: Mutex::default() }
+        let inner = Inner { running: 0, queue: VecDeque::new(), mark: SHORT };
+        Self { limit, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -64,15 +76,25 @@ impl Runners {
         job
     }
 
-    /// Takes out a runner that was dropped on its way: its runtime has ended, and with the last one what waits is dropped.
-    fn abandon(&self) {
+    /// Takes out what was called off, if much waits: no runner may come by for long.
+    fn take_called_off(&self) -> Vec<Job> {
         let mut inner = self.lock();
-        inner.running -= 1;
-        if inner.running == 0 {
-            let waiting = std::mem::take(&mut inner.queue);
-            drop(inner);
-            drop(waiting);
+        if inner.queue.len() < inner.mark {
+            return Vec::new();
         }
+        let queue = std::mem::take(&mut inner.queue);
+        let (called_off, queue) =
+            queue.into_iter().partition(|(attempt, _)| attempt.halt.is_cancelled());
+        inner.queue = queue;
+        inner.mark = SHORT.max(inner.queue.len() * 2);
+        let called_off: VecDeque<Job> = called_off;
+        called_off.into()
+    }
+
+    /// Drops what waits, once everything is stopped.
+    pub(super) fn clear(&self) {
+        let waiting = std::mem::take(&mut self.lock().queue);
+        drop(waiting);
     }
 }
 
@@ -80,35 +102,55 @@ impl Engine {
     /// Makes an attempt, as soon as there is a runner for it.
     pub(super) fn run(self: &Arc<Self>, attempt: Box<Attempt>, span: Span) {
         if let Some(job) = self.runners.admit((attempt, span)) {
-            self.spawn(run(Arc::clone(self), job));
+            self.spawn(run(Runner(Some(Arc::clone(self))), job));
+            return;
+        }
+        let called_off = self.runners.take_called_off();
+        if !called_off.is_empty() {
+            // Beside: a driver's lock is held here.
+            self.spawn(async move { drop(called_off) });
         }
     }
 }
 
-/// Counts as a runner until it is disarmed.
-struct Running<'a>(Option<&'a Runners>);
+/// Counts as a runner until it has ended, or is dropped on its way: then its runtime has ended.
+struct Runner(Option<Arc<Engine>>);
 
-impl Drop for Running<'_> {
+impl Runner {
+    fn next(&mut self) -> Option<Job> {
+        let job = self.0.as_ref()?.runners.next();
+        if job.is_none() {
+            self.0 = None;
+        }
+        job
+    }
+}
+
+impl Drop for Runner {
     fn drop(&mut self) {
-        if let Some(runners) = self.0 {
-            runners.abandon();
+        if let Some(engine) = &self.0 {
+            engine.runners.lock().running -= 1;
         }
     }
 }
 
 /// Makes one attempt after the other.
-async fn run(engine: Arc<Engine>, first: Job) {
-    let mut running = Running(Some(&engine.runners));
+async fn run(mut runner: Runner, first: Job) {
     let mut next = Some(first);
+    let mut turn = Instant::now();
     while let Some((attempt, span)) = next {
-        let made = AssertUnwindSafe(attempt.run().instrument(span)).catch_unwind();
-        if let Err(panic) = made.await {
+        // Whatever is dropped on the way is dropped in here.
+        let made = AssertUnwindSafe(async move { attempt.run().instrument(span).await });
+        if let Err(panic) = made.catch_unwind().await {
             tracing::error!(panic = text_of(&*panic), "an attempt panicked outside of its body");
             discard(panic);
         }
-        // Others who share the thread get their turn.
-        consume_budget().await;
-        next = engine.runners.next();
+        if turn.elapsed() < TURN {
+            consume_budget().await;
+        } else {
+            yield_now().await;
+            turn = Instant::now();
+        }
+        next = runner.next();
     }
-    running.0 = None;
 }

@@ -54,13 +54,15 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
         loop {
             // A dead peer can be told from a living one at small cost, so peers at work are looked after more often than the
             // lease.
-            let look = engine.stands_by().then_some(engine.config.poll_interval);
+            let looks = engine.stands_by() || engine.is_full();
+            let look = looks.then_some(engine.config.poll_interval);
             tokio::select! {
                 biased;
                 () = engine.kill.cancelled() => return,
                 () = engine.beaten.notified() => break,
                 () = tokio::time::sleep(look.unwrap_or(engine.beat())) => {}
             }
+            engine.give_back_excess();
             if engine.stands_by() {
                 engine.bury().await;
             }
@@ -242,13 +244,23 @@ impl Engine {
         self.has_peers() && worked.elapsed() < STANDBY.max(self.beat() * 2)
     }
 
-    /// Notes how many others there are. Where they could run them, gives back executions that would wait long for a slot.
+    /// Notes how many others there are.
     fn note_peers(&self, peers: u32) {
         self.peers.store(peers, Ordering::Relaxed);
-        if peers > 0 {
+        self.give_back_excess();
+    }
+
+    /// Gives back executions that would wait long for a slot here, where others could run them.
+    fn give_back_excess(&self) {
+        if self.has_peers() {
             let excess = self.held.load().saturating_sub(self.own_share());
             self.held.hand_over(excess);
         }
+    }
+
+    /// Reports whether there is more than this worker has slots for, where others could run it.
+    fn is_full(&self) -> bool {
+        self.has_peers() && self.held.load() > self.config.max_concurrent_tasks
     }
 
     /// Claims as much as there is room for; the wait until the next delayed execution falls due.

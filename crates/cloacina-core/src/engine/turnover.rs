@@ -2,12 +2,15 @@
 //!
 //! Whatever waits for a commit needs no slot, so slots are busy only if more is held than there are slots; how much more depends
 //! on how long bodies and commits take. What ended within the last interval answers that without knowing either: as much again
-//! gets its turn within the next one, sooner than another worker would find it.
+//! gets its turn within the next one, about as soon as another worker would find it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+/// What takes longer to get its turn is not held, however rarely others look for work.
+pub(super) const LONGEST: Duration = Duration::from_millis(500);
 
 /// Counts the attempts that end.
 #[derive(Debug)]

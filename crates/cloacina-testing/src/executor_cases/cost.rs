@@ -61,12 +61,13 @@ pub async fn a_lone_chain_of_three_takes_four_commits(fx: &ExecutorFixture) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use cloacina_core::{Context, PipelineStatus};
+    use cloacina_core::{Context, PipelineStatus, Task};
     use futures_util::future::join_all;
 
-    use super::chain;
+    use super::{chain, workflow};
     use crate::MemoryBackend;
     use crate::executor_cases::{Executor, SharedBackend};
 
@@ -98,6 +99,42 @@ mod tests {
         for needless in ["load", "standing", "release"] {
             assert!(!made.contains(&needless), "{made:?}");
         }
+        executor.shutdown().await.unwrap();
+    }
+
+    /// Catches runners that make one attempt after the other for as long as there are any: heartbeats, timers and commits share
+    /// their thread.
+    #[tokio::test]
+    async fn bodies_that_compute_leave_others_their_turns() {
+        let bodies = Arc::new(AtomicUsize::new(0));
+        let made = Arc::clone(&bodies);
+        let compute = move || {
+            std::thread::sleep(Duration::from_micros(200));
+            made.fetch_add(1, Ordering::Relaxed);
+        };
+        let compute = Task::new("compute", move |_, _| {
+            compute();
+            Box::pin(async {})
+        });
+        let single = workflow("single", [compute]);
+        let builder = Executor::builder().workflows([single]);
+        let backend = SharedBackend::new(Arc::new(MemoryBackend::new()));
+        let executor = builder.build_on(backend).await.unwrap();
+        let singles = join_all((0..1_000).map(|_| executor.execute("single", Context::new())));
+        let mut singles = std::pin::pin!(singles);
+        let (mut before, mut most) = (0, 0);
+        let results = loop {
+            tokio::select! {
+                biased;
+                results = &mut singles => break results,
+                () = tokio::task::yield_now() => {}
+            }
+            let now = bodies.load(Ordering::Relaxed);
+            most = most.max(now - std::mem::replace(&mut before, now));
+        };
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        // The runtime gives this task its turn once in 61.
+        assert!(most <= 100, "{most} bodies in a row");
         executor.shutdown().await.unwrap();
     }
 }

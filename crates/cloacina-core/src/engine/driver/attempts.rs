@@ -116,10 +116,10 @@ impl Driver {
 
     pub(in crate::engine) fn attempt_ended(&mut self, end: AttemptEnd) -> Option<End> {
         let AttemptEnd { ordinal, serial, started, ended, result, exclusive } = end;
-        self.engine.turnover.note(ended);
         if !self.forget(ordinal, serial) {
             return None;
         }
+        self.engine.turnover.note(ended);
         let outcome = match result {
             AttemptResult::Success { .. } => TaskState::Completed,
             AttemptResult::Failure { .. } => TaskState::Failed,
