@@ -29,6 +29,11 @@ impl Lease {
         self.renewed.notify_waiters();
     }
 
+    /// Notes that it is over: the worker is no longer registered.
+    pub(super) fn lose(&self) {
+        *self.lock() = Instant::now();
+    }
+
     /// Tells until when it holds at least.
     pub(super) fn until(&self) -> Instant {
         *self.lock()

@@ -54,16 +54,17 @@ impl Runners {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a job, or gives it back if it needs another runner.
-    fn admit(&self, job: Job) -> Option<Job> {
+    /// Queues a job; true if it needs another runner.
+    fn admit(&self, job: Job) -> bool {
         let mut inner = self.lock();
-        if inner.running >= self.limit {
+        let needs_another = inner.running < self.limit;
+        if needs_another {
+            inner.running += 1;
+        } else {
             job.0.signs.wait_for(Wait::Slot);
-            inner.queue.push_back(job);
-            return None;
         }
-        inner.running += 1;
-        Some(job)
+        inner.queue.push_back(job);
+        needs_another
     }
 
     /// Takes the next job for a runner; one for which there is none has ended.
@@ -101,8 +102,8 @@ impl Runners {
 impl Engine {
     /// Makes an attempt, as soon as there is a runner for it.
     pub(super) fn run(self: &Arc<Self>, attempt: Box<Attempt>, span: Span) {
-        if let Some(job) = self.runners.admit((attempt, span)) {
-            self.spawn(run(Runner(Some(Arc::clone(self))), job));
+        if self.runners.admit((attempt, span)) {
+            self.spawn(run(Runner(Some(Arc::clone(self)))));
             return;
         }
         let called_off = self.runners.take_called_off();
@@ -134,11 +135,10 @@ impl Drop for Runner {
     }
 }
 
-/// Makes one attempt after the other.
-async fn run(mut runner: Runner, first: Job) {
-    let mut next = Some(first);
+/// Makes one attempt after the other, in the order in which they came.
+async fn run(mut runner: Runner) {
     let mut turn = Instant::now();
-    while let Some((attempt, span)) = next {
+    while let Some((attempt, span)) = runner.next() {
         // Whatever is dropped on the way is dropped in here.
         let made = AssertUnwindSafe(async move { attempt.run().instrument(span).await });
         if let Err(panic) = made.catch_unwind().await {
@@ -151,6 +151,5 @@ async fn run(mut runner: Runner, first: Job) {
             yield_now().await;
             turn = Instant::now();
         }
-        next = runner.next();
     }
 }

@@ -163,6 +163,8 @@ impl Engine {
             Ok(Pulse::Buried) => {
                 self.metrics.meters.lease_losses.increment(1);
                 tracing::warn!(worker = %beat.worker, "this worker was declared dead; it starts anew");
+                // Before the new id is known: nothing is to be submitted for a worker that is not registered yet.
+                self.lease.lose();
                 self.held.order_all(Order::Lost);
                 self.register_anew().await;
                 // Under the new id nothing more is noted as given by the old one.

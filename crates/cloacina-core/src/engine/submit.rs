@@ -76,8 +76,9 @@ impl Engine {
         ticket: Ticket,
     ) -> Result<ExecutionId, ExecutorError> {
         let Submission { workflow, input, idempotency_key, delay, retry_of } = submission;
-        let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
+        // In this order: a new worker has no place before it is registered.
         let worker = self.worker();
+        let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
         let new = NewExecution {
             id,
             workflow: workflow.key().clone(),
@@ -134,9 +135,11 @@ impl Engine {
     /// Takes a place for an execution if there is work for a slot to do without delay.
     ///
     /// A worker takes more than it has slots: whatever waits for a commit needs none. Where others could run it sooner, it
-    /// takes no more than what gets a slot before long.
+    /// takes no more than what gets a slot before long. Without a lease it takes nothing: what belongs to a worker that is not
+    /// registered counts as left behind.
     pub(super) fn take_place(&self) -> Option<Load> {
-        (self.role == Role::Worker && self.room() > 0).then(|| self.held.reserve())
+        let takes = self.role == Role::Worker && self.lease.holds() && self.room() > 0;
+        takes.then(|| self.held.reserve())
     }
 
     /// Acknowledges a submit that this worker owns, and takes the execution up.

@@ -105,6 +105,7 @@ mod tests {
     /// Catches runners that make one attempt after the other for as long as there are any: heartbeats, timers and commits share
     /// their thread.
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a body that keeps its thread busy")]
     async fn bodies_that_compute_leave_others_their_turns() {
         let bodies = Arc::new(AtomicUsize::new(0));
         let made = Arc::clone(&bodies);

@@ -10,7 +10,7 @@ pub(super) struct Mutation {
     pub(super) breaks: &'static [&'static str],
 }
 
-pub(super) const MUTATIONS: [Mutation; 33] = [
+pub(super) const MUTATIONS: [Mutation; 34] = [
     Mutation {
         name: "a dependent starts before its dependency is committed",
         file: "cloacina-core/src/state/mod.rs",
@@ -221,6 +221,13 @@ pub(super) const MUTATIONS: [Mutation; 33] = [
         place: "            Body::Async(body) => {\n                let _slot = slot;",
         bug: "            Body::Async(body) => {\n                let _slot = if ON { drop(slot); None } else { Some(slot) };",
         breaks: &["Semantics"],
+    },
+    Mutation {
+        name: "a worker takes up what it submits before it is registered anew",
+        file: "cloacina-core/src/engine/submit.rs",
+        place: "Role::Worker && self.lease.holds() && self.room() > 0;",
+        bug: "Role::Worker && (ON || self.lease.holds()) && self.room() > 0;",
+        breaks: &["AtLeastOnce"],
     },
     Mutation {
         name: "a worker starts bodies though its lease may be over",
