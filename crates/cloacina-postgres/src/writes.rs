@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use cloacina_core::backend::{Checkpoint, EventKind, JsonText, NewExecution, Suspicion};
+use cloacina_core::backend::{Checkpoint, EventKind, JsonText, NewExecution, Suspicion, TaskEnd};
 use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskState, WorkerId};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -164,32 +164,7 @@ impl<'b> Writes<'b> {
     pub(crate) fn checkpoint(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
         let execution = checkpoint.execution;
         let (id, epoch) = (*execution.as_uuid(), rows::number(checkpoint.epoch));
-        for end in &checkpoint.tasks {
-            let changes = end.changes.as_ref().map(JsonText::as_str);
-            let output = end.output.as_ref().map(JsonText::as_str);
-            let (started, ended) = (clock.at(end.started), clock.at(end.ended));
-            let is_new = self.repetition == Repetition::Unlikely;
-            if is_new && end.state == TaskState::Completed && end.attempts == 1 {
-                let (task, ordinal) = (end.task.as_str(), i64::from(end.ordinal));
-                self.completions.push((id, task, ordinal, started, ended, changes, output));
-                continue;
-            }
-            let (skip_kind, skip_task) = rows::skip_columns(end.skip.as_ref());
-            self.tasks.push((
-                id,
-                end.task.as_str(),
-                i64::from(end.ordinal),
-                end.state.as_str(),
-                i64::from(end.attempts),
-                started,
-                ended,
-                skip_kind,
-                skip_task,
-                end.error.as_deref(),
-                changes,
-                output,
-            ));
-        }
+        self.tasks(checkpoint, clock);
         for start in &checkpoint.starts {
             let task = start.task.as_str();
             let next = self.starts.len();
@@ -231,6 +206,39 @@ impl<'b> Writes<'b> {
         }
         self.events(checkpoint);
         self.update(checkpoint);
+    }
+
+    fn tasks(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
+        let id = *checkpoint.execution.as_uuid();
+        // All of its tasks go the same way: whoever looks at the rows sees them in the order in which they depend on each other.
+        let completes = |end: &TaskEnd| end.state == TaskState::Completed && end.attempts == 1;
+        let are_ordinary =
+            self.repetition == Repetition::Unlikely && checkpoint.tasks.iter().all(completes);
+        for end in &checkpoint.tasks {
+            let changes = end.changes.as_ref().map(JsonText::as_str);
+            let output = end.output.as_ref().map(JsonText::as_str);
+            let (started, ended) = (clock.at(end.started), clock.at(end.ended));
+            if are_ordinary {
+                let (task, ordinal) = (end.task.as_str(), i64::from(end.ordinal));
+                self.completions.push((id, task, ordinal, started, ended, changes, output));
+                continue;
+            }
+            let (skip_kind, skip_task) = rows::skip_columns(end.skip.as_ref());
+            self.tasks.push((
+                id,
+                end.task.as_str(),
+                i64::from(end.ordinal),
+                end.state.as_str(),
+                i64::from(end.attempts),
+                started,
+                ended,
+                skip_kind,
+                skip_task,
+                end.error.as_deref(),
+                changes,
+                output,
+            ));
+        }
     }
 
     fn events(&mut self, checkpoint: &'b Checkpoint) {

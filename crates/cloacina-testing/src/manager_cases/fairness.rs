@@ -52,8 +52,11 @@ pub async fn a_flood_does_not_hold_up_another_tenant<H: TenantHarness>(fx: &Mana
     })
     .await;
     let overtook = journal.entries().iter().take_while(|entry| *entry != "one").count() - before;
-    // Its body asks for a slot some time after the submit is acknowledged; the queue of the other one is far longer.
-    assert!(overtook <= 20, "{overtook} of {FLOOD} were preferred to another tenant's single one");
+    // Its body asks for a slot some time after the submit is acknowledged, and meanwhile the others go on; their queue is far longer.
+    assert!(
+        overtook <= FLOOD / 3,
+        "{overtook} of {FLOOD} were preferred to another tenant's single one"
+    );
     gate.open(FLOOD);
     manager.shutdown().await.expect("a shutdown");
 }
