@@ -1,5 +1,7 @@
 //! The back end: each method is one transaction, carried out by the modules beside this one.
 
+mod batch;
+
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -15,16 +17,13 @@ use cloacina_core::{Backend, BackendError, ExecutionId, ExecutionQuery, WorkerId
 
 use crate::PostgresOptions;
 use crate::claim::{self, Search};
-use crate::commit;
 use crate::connections::Connections;
 use crate::control;
-use crate::error::is_there_already;
 use crate::liveness::{self, Suspect};
 use crate::open;
 use crate::pace::Pace;
 use crate::read;
 use crate::wake::{self, Seat};
-use crate::writes::Repetition;
 
 /// The time between the two looks that prove a death: a living worker whose session was cut has told by then that its lock
 /// proves nothing, or has taken it back.
@@ -69,49 +68,8 @@ impl PostgresBackend {
         Self { connections, seat, pace: Arc::default() }
     }
 
-    /// Tells the others before long of what was committed, unless the next commit does.
-    fn tell_later(&self) {
-        let Some(due) = self.pace.owe() else { return };
-        let (connections, pace) = (Arc::clone(&self.connections), Arc::clone(&self.pace));
-        let sender = self.seat.sender().clone();
-        self.connections.beside(async move {
-            tokio::time::sleep_until(due).await;
-            if !pace.pays() {
-                return;
-            }
-            let told = connections.write("tell the others", move |connection, queries, _| {
-                Box::pin(async move { wake::tell(connection, queries, &sender).await })
-            });
-            if let Err(error) = told.await {
-                // They look for themselves now and then.
-                tracing::debug!(%error, "others could not be told");
-            }
-        });
-    }
-
     fn check_open(&self) -> Result<(), BackendError> {
         if self.connections.is_closed() { Err(BackendError::Closed) } else { Ok(()) }
-    }
-
-    async fn try_commit(
-        &self,
-        batch: &Arc<Batch>,
-        repetition: Repetition,
-        tell: bool,
-    ) -> Result<BatchVerdicts, BackendError> {
-        let (batch, sender) = (Arc::clone(batch), self.seat.sender().clone());
-        let what = "commit a batch";
-        let committed = self.connections.write(what, move |connection, queries, clock| {
-            Box::pin(async move {
-                let batch = commit::commit(connection, queries, clock, &batch, repetition);
-                let verdicts = batch.await?;
-                if tell {
-                    wake::tell(connection, queries, &sender).await?;
-                }
-                Ok(verdicts)
-            })
-        });
-        committed.await
     }
 
     async fn bury(&self, suspect: Suspect) -> Result<Option<Burial>, BackendError> {
@@ -258,17 +216,7 @@ impl Backend for PostgresBackend {
 
     async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
         self.check_open()?;
-        let concerns_others = commit::concerns_others(&batch);
-        let tells = concerns_others && self.pace.takes_turn();
-        let tell = tells || (commit::takes_up(&batch) && self.pace.announces());
-        let mut committed = self.try_commit(&batch, Repetition::Unlikely, tell).await;
-        if committed.as_ref().is_err_and(is_there_already) {
-            committed = self.try_commit(&batch, Repetition::Possible, tell).await;
-        }
-        if concerns_others && (!tells || committed.is_err()) {
-            self.tell_later();
-        }
-        committed
+        self.commit_batch(&batch).await
     }
 
     fn lines(&self) -> NonZeroUsize {

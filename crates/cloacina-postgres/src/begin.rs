@@ -1,4 +1,5 @@
-//! How transactions begin: as whom, in which schema, and with which limits. Nothing of it outlives them.
+//! How transactions begin: as whom, in which schema, and with which limits. Nothing of it outlives them, but for what a session is
+//! set to when it is opened.
 
 use std::time::Duration;
 
@@ -30,16 +31,34 @@ impl Scope {
         }
     }
 
+    /// Reports whether transactions run as the one who is logged in, and it does not matter which schema they find.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.role.is_none() && self.schema.is_none()
+    }
+
     /// Reports whether a schema that was found is the one.
     pub(crate) fn fits(&self, found: Option<i64>) -> bool {
         self.schema.as_ref().is_none_or(|(_, id)| found == Some(*id))
     }
 }
 
+/// What a session is set to when it is opened, where a session belongs to one client: for statements that are transactions by
+/// themselves. One that stays stopped by locks gives way to a transaction, which knows its lease.
+pub(crate) const SESSION: &str = "SET search_path = pg_catalog, pg_temp; \
+     SET enable_seqscan = off; \
+     SET plan_cache_mode = force_generic_plan; \
+     SET jit = off; \
+     SET synchronous_commit = on; \
+     SET lock_timeout = '1s'; \
+     SET statement_timeout = '10s'; \
+     SET timezone = 'UTC'";
+
 /// Begins a transaction that writes. What it needs of the session it sets itself, to its own end: the session may be shared
 /// with others by a pooler, and a role may have other defaults.
 ///
-/// Statistics are older than the rows: a plan made for a small table would be kept while it grows. So there is no choice.
+/// Statistics are older than the rows: a plan made for a small table would be kept while it grows. So there is no choice. And since
+/// there is none, nothing is to be gained by planning a statement anew for what is bound to it, which takes longer than to carry it
+/// out.
 pub(crate) fn begin(longest: Duration, scope: &Scope) -> SqlStr {
     let (longest, locked) = (longest.as_millis(), longest.as_millis() / 2);
     let (role, schema) = (set_role(scope.role.as_ref()), scope.schema_id());
@@ -47,6 +66,7 @@ pub(crate) fn begin(longest: Duration, scope: &Scope) -> SqlStr {
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {role} \
          SET LOCAL search_path = pg_catalog, pg_temp; \
          SET LOCAL enable_seqscan = off; \
+         SET LOCAL plan_cache_mode = force_generic_plan; \
          SET LOCAL jit = off; \
          SET LOCAL synchronous_commit = on; \
          SET LOCAL lock_timeout = {locked}; \

@@ -43,6 +43,14 @@ impl Clocks {
         self.take(Reading { time: now, instant: Instant::now() })
     }
 
+    /// Works out the database's time from the readings before; nothing before the first. It is as long behind as that answer
+    /// travelled.
+    pub(crate) fn estimate(&self) -> Option<Clock> {
+        let best = (*self.best.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let instant = Instant::now();
+        Some(Clock { now: Reading { time: best.at(instant), instant }, best })
+    }
+
     fn take(&self, now: Reading) -> Clock {
         let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
         let good = best.filter(|best| {
@@ -153,6 +161,17 @@ mod tests {
             assert!(last <= ended && ended <= clock.now(), "{last} {ended} {}", clock.now());
             last = ended;
         }
+    }
+
+    #[test]
+    fn an_estimate_goes_on_from_the_best_reading_and_keeps_its_order() {
+        let (clocks, began) = (Clocks::default(), Instant::now());
+        assert!(clocks.estimate().is_none(), "nothing is known yet");
+        clocks.take(reading(began, 0, 40));
+        let ended = clocks.take(reading(began, 50, 1)).at(began + MILLISECOND * 50);
+        let estimate = clocks.estimate().unwrap();
+        assert_eq!(estimate.at(began + MILLISECOND * 50), ended);
+        assert_eq!(estimate.now(), estimate.at(estimate.now.instant));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The hot path: a batch of submits and checkpoints in a fixed number of statements.
 //!
 //! The verdicts are found here, from where the executions stood before the batch; what is committed goes out as one
-//! statement a table.
+//! statement for all that is ordinary, and one a table for the rest.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution, Standing, SubmitVerdict,
 };
@@ -13,19 +14,23 @@ use cloacina_core::{BackendError, ExecutionId, PipelineStatus};
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
-use crate::error::Context as _;
+use crate::error::{Context as _, unexpected};
+use crate::ordinary::{Ordinary, is_ordinary_checkpoint, is_ordinary_submit};
 use crate::queries::Queries;
-use crate::writes::{self, Repetition, Writes};
+use crate::wake::Sender;
+use crate::writes::{self, Writes};
 use crate::{read, rows};
 
-/// Where the executions of a batch stand, kept up to date as its items are decided.
-struct Standings {
-    by_id: HashMap<ExecutionId, Standing>,
-    by_key: HashMap<Arc<str>, (ExecutionId, Arc<str>)>,
+/// Whether a part of a batch may be in the store already, because an answer got lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repetition {
+    /// It is taken for ruled out, and the executions for being in the hands of those who commit. That is found out by what
+    /// [is unexpected](crate::error::is_unexpected).
+    Unlikely,
+    Possible,
 }
 
-/// Commits a batch, within a transaction. If a part of it is there already, though that was taken for ruled out, it
-/// fails, and nothing is written.
+/// Commits a batch, within a transaction. If it meets what was taken for ruled out, it fails, and nothing is written.
 pub(crate) async fn commit(
     connection: &mut PgConnection,
     queries: &Queries,
@@ -33,19 +38,72 @@ pub(crate) async fn commit(
     batch: &Batch,
     repetition: Repetition,
 ) -> Result<BatchVerdicts, BackendError> {
-    let mut standings = standings(connection, queries, batch, repetition).await?;
-    let mut writes = Writes::new(repetition);
-    let submits =
-        batch.submits.iter().map(|new| submit(new, clock, &mut standings, &mut writes)).collect();
-    let submits =
-        create(connection, queries, clock, batch, submits, &mut standings, &mut writes).await?;
-    let mut checkpoints = Vec::with_capacity(batch.checkpoints.len());
-    let mut rest = &batch.checkpoints[..];
-    while let Some((checkpoint, later)) = rest.split_first() {
-        checkpoints.push(decide(checkpoint, later, clock, &mut standings, &mut writes));
-        rest = later;
+    match repetition {
+        Repetition::Unlikely => as_expected(connection, queries, clock, batch).await,
+        Repetition::Possible => with_care(connection, queries, clock, batch).await,
     }
-    writes.send(connection, queries, clock).await?;
+}
+
+/// Commits a batch of which all is [ordinary](ordinary::is_ordinary): in one statement, which needs no transaction around it. The
+/// time comes with the verdicts.
+pub(crate) async fn at_once(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    batch: &Batch,
+    tell: Option<&Sender>,
+) -> Result<(BatchVerdicts, DateTime<Utc>), BackendError> {
+    let mut draft = Draft::expecting(batch, Standings::default())?;
+    let submits = draft.submits(batch, clock);
+    let checkpoints = draft.checkpoints(batch, clock);
+    if !draft.rest.is_empty() {
+        return Err(unexpected());
+    }
+    let now = draft.ordinary.unwrap_or_default().write(connection, queries, clock, tell).await?;
+    Ok((BatchVerdicts { at: clock.now(), submits, checkpoints }, now))
+}
+
+async fn as_expected(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    batch: &Batch,
+) -> Result<BatchVerdicts, BackendError> {
+    // One that is there already is not asked for its key.
+    let keyed = batch.submits.iter().filter(|new| new.idempotency_key.is_some());
+    let keyed: Vec<_> = keyed.map(|new| new.id).collect();
+    let by_id = match keyed.is_empty() {
+        true => HashMap::new(),
+        false => read::standings(&mut *connection, queries, keyed).await?,
+    };
+    let by_key = carriers(&mut *connection, queries, batch).await?;
+    let mut draft = Draft::expecting(batch, Standings { by_id, by_key })?;
+    let mut submits = draft.submits(batch, clock);
+    let checkpoints = draft.checkpoints(batch, clock);
+    // First, since it locks.
+    if let Some(ordinary) = draft.ordinary.take().filter(|ordinary| !ordinary.is_empty()) {
+        ordinary.write(&mut *connection, queries, clock, None).await?;
+    }
+    create(&mut *connection, queries, clock, batch, &mut submits, &mut draft).await?;
+    draft.rest.send(connection, queries, clock).await?;
+    Ok(BatchVerdicts { at: clock.now(), submits, checkpoints })
+}
+
+async fn with_care(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    clock: Clock,
+    batch: &Batch,
+) -> Result<BatchVerdicts, BackendError> {
+    let ids = batch.submits.iter().map(|new| new.id);
+    let ids: HashSet<_> = ids.chain(batch.checkpoints.iter().map(|one| one.execution)).collect();
+    let by_id = read::lock(&mut *connection, queries, ids).await?;
+    let by_key = carriers(&mut *connection, queries, batch).await?;
+    let mut draft = Draft::new(Standings { by_id, by_key });
+    let mut submits = draft.submits(batch, clock);
+    create(&mut *connection, queries, clock, batch, &mut submits, &mut draft).await?;
+    let checkpoints = draft.checkpoints(batch, clock);
+    draft.rest.send(connection, queries, clock).await?;
     Ok(BatchVerdicts { at: clock.now(), submits, checkpoints })
 }
 
@@ -58,38 +116,6 @@ pub(crate) fn concerns_others(batch: &Batch) -> bool {
 /// Tells whether a batch holds submits that their submitter takes up, so that others stand by should it die.
 pub(crate) fn takes_up(batch: &Batch) -> bool {
     batch.submits.iter().any(|new| new.owner.is_some())
-}
-
-/// Reads where the executions of a batch stand before it, and keeps others from changing that.
-async fn standings(
-    connection: &mut PgConnection,
-    queries: &Queries,
-    batch: &Batch,
-    repetition: Repetition,
-) -> Result<Standings, BackendError> {
-    let checkpoints = batch.checkpoints.iter();
-    let by_id = match repetition {
-        Repetition::Unlikely => {
-            // One that is there already is not asked for its key.
-            let keyed = batch.submits.iter().filter(|new| new.idempotency_key.is_some());
-            let keyed: Vec<_> = keyed.map(|new| new.id).collect();
-            let mut by_id = match keyed.is_empty() {
-                true => HashMap::new(),
-                false => read::standings(&mut *connection, queries, keyed).await?,
-            };
-            let expected = checkpoints.map(|one| (one.execution, (one.worker, one.epoch)));
-            let expected = expected.collect();
-            by_id.extend(read::lock_expected(&mut *connection, queries, expected).await?);
-            by_id
-        }
-        Repetition::Possible => {
-            let ids = batch.submits.iter().map(|new| new.id);
-            let ids: HashSet<_> = ids.chain(checkpoints.map(|one| one.execution)).collect();
-            read::lock(&mut *connection, queries, ids).await?
-        }
-    };
-    let by_key = carriers(connection, queries, batch).await?;
-    Ok(Standings { by_id, by_key })
 }
 
 /// Finds the executions that carry the keys of a batch.
@@ -111,34 +137,33 @@ async fn carriers(
     Ok(by_key)
 }
 
-/// Inserts the executions. One that somebody else was faster with is answered as if that had come before.
+/// Inserts the executions that are not ordinary. One that somebody else was faster with is answered as if that had come before.
 async fn create(
     connection: &mut PgConnection,
     queries: &Queries,
     clock: Clock,
     batch: &Batch,
-    mut verdicts: Vec<SubmitVerdict>,
-    standings: &mut Standings,
-    writes: &mut Writes<'_>,
-) -> Result<Vec<SubmitVerdict>, BackendError> {
+    verdicts: &mut [SubmitVerdict],
+    draft: &mut Draft<'_>,
+) -> Result<(), BackendError> {
+    let Draft { standings, rest, .. } = draft;
+    if rest.submits.is_empty() {
+        return Ok(());
+    }
     // In order of their keys, so that no two transactions wait for each other.
-    writes.submits.sort_unstable_by_key(|row| (row.4, row.0));
-    writes.append_submits(&mut *connection, queries, clock).await?;
-    if writes.submits.is_empty() {
-        return Ok(verdicts);
-    }
+    rest.submits.sort_unstable_by_key(|row| (row.4, row.0));
     let created =
-        writes::insert_executions(&mut *connection, queries, clock, &writes.submits).await?;
-    if created.len() == writes.submits.len() {
-        return Ok(verdicts);
+        writes::insert_executions(&mut *connection, queries, clock, &rest.submits).await?;
+    if created.len() == rest.submits.len() {
+        return Ok(());
     }
-    let sent = writes.submits.iter().map(|row| ExecutionId::from_uuid(row.0));
+    let sent = rest.submits.iter().map(|row| ExecutionId::from_uuid(row.0));
     let lost: HashSet<ExecutionId> = sent.filter(|id| !created.contains(id)).collect();
-    writes.copies.retain(|(id, _)| !lost.contains(&ExecutionId::from_uuid(*id)));
+    rest.copies.retain(|(id, _)| !lost.contains(&ExecutionId::from_uuid(*id)));
     standings.by_key = carriers(&mut *connection, queries, batch).await?;
     standings.by_id.retain(|id, _| !lost.contains(id));
     standings.by_id.extend(read::lock(connection, queries, lost.iter().copied()).await?);
-    for (new, verdict) in batch.submits.iter().zip(&mut verdicts) {
+    for (new, verdict) in batch.submits.iter().zip(verdicts) {
         if *verdict == SubmitVerdict::Created && !lost.contains(&new.id) {
             continue;
         }
@@ -150,56 +175,122 @@ async fn create(
             _ => SubmitVerdict::Created,
         };
     }
-    Ok(verdicts)
+    Ok(())
 }
 
-fn submit<'b>(
-    new: &'b NewExecution,
-    clock: Clock,
-    standings: &mut Standings,
-    writes: &mut Writes<'b>,
-) -> SubmitVerdict {
-    if standings.by_id.contains_key(&new.id) {
-        return SubmitVerdict::Created;
+/// Where the executions of a batch stand, kept up to date as its items are decided.
+#[derive(Default)]
+struct Standings {
+    by_id: HashMap<ExecutionId, Standing>,
+    by_key: HashMap<Arc<str>, (ExecutionId, Arc<str>)>,
+}
+
+/// What a batch is to write, as far as it is decided.
+struct Draft<'b> {
+    standings: Standings,
+    /// What is ordinary; nothing where nothing is taken for granted.
+    ordinary: Option<Ordinary<'b>>,
+    rest: Writes<'b>,
+    /// Executions of which a checkpoint is not ordinary. Their later ones follow it: whoever looks at the rows sees them in the
+    /// order in which they depend on each other.
+    others: HashSet<ExecutionId>,
+}
+
+impl<'b> Draft<'b> {
+    /// Begins one of which nothing is taken for granted.
+    fn new(standings: Standings) -> Self {
+        Self { standings, ordinary: None, rest: Writes::default(), others: HashSet::new() }
     }
-    if let Some(key) = &new.idempotency_key {
-        match standings.by_key.get(key) {
-            Some((id, _)) if *id == new.id => return SubmitVerdict::Created,
-            Some((id, workflow)) => {
-                return SubmitVerdict::Existing { id: *id, workflow: Arc::clone(workflow) };
+
+    /// Begins one for which the executions are expected in the hands of those who commit.
+    fn expecting(batch: &Batch, standings: Standings) -> Result<Self, BackendError> {
+        let mut ordinary = Ordinary::default();
+        for checkpoint in &batch.checkpoints {
+            ordinary.expect(checkpoint)?;
+        }
+        let mut draft = Self { ordinary: Some(ordinary), ..Self::new(standings) };
+        let status = PipelineStatus::Running;
+        for Checkpoint { execution, worker, epoch, .. } in &batch.checkpoints {
+            let standing = Standing { status, owner: Some(*worker), epoch: *epoch };
+            draft.standings.by_id.insert(*execution, standing);
+        }
+        Ok(draft)
+    }
+
+    fn submits(&mut self, batch: &'b Batch, clock: Clock) -> Vec<SubmitVerdict> {
+        batch.submits.iter().map(|new| self.submit(new, clock)).collect()
+    }
+
+    fn checkpoints(&mut self, batch: &'b Batch, clock: Clock) -> Vec<CheckpointVerdict> {
+        let mut verdicts = Vec::with_capacity(batch.checkpoints.len());
+        let mut rest = &batch.checkpoints[..];
+        while let Some((checkpoint, later)) = rest.split_first() {
+            verdicts.push(self.decide(checkpoint, later, clock));
+            rest = later;
+        }
+        verdicts
+    }
+
+    fn submit(&mut self, new: &'b NewExecution, clock: Clock) -> SubmitVerdict {
+        let Standings { by_id, by_key } = &mut self.standings;
+        if by_id.contains_key(&new.id) {
+            return SubmitVerdict::Created;
+        }
+        if let Some(key) = &new.idempotency_key {
+            match by_key.get(key) {
+                Some((id, _)) if *id == new.id => return SubmitVerdict::Created,
+                Some((id, workflow)) => {
+                    return SubmitVerdict::Existing { id: *id, workflow: Arc::clone(workflow) };
+                }
+                None => {}
             }
-            None => {}
+            by_key.insert(Arc::clone(key), (new.id, Arc::clone(&new.workflow.name)));
         }
-        let carrier = (new.id, Arc::clone(&new.workflow.name));
-        standings.by_key.insert(Arc::clone(key), carrier);
+        let status = PipelineStatus::Pending;
+        let standing = Standing { status, owner: None, epoch: 0 };
+        let taken_up =
+            |owner| Standing { status: PipelineStatus::Running, owner: Some(owner), epoch: 1 };
+        by_id.insert(new.id, new.owner.map_or(standing, taken_up));
+        let ordinary = self.ordinary.as_mut().filter(|_| is_ordinary_submit(new));
+        if !ordinary.is_some_and(|ordinary| ordinary.submit(new)) {
+            self.rest.submit(new, clock);
+        }
+        SubmitVerdict::Created
     }
-    let status = PipelineStatus::Pending;
-    let standing = Standing { status, owner: None, epoch: 0 };
-    let taken_up =
-        |owner| Standing { status: PipelineStatus::Running, owner: Some(owner), epoch: 1 };
-    standings.by_id.insert(new.id, new.owner.map_or(standing, taken_up));
-    writes.submit(new, clock);
-    SubmitVerdict::Created
-}
 
-fn decide<'b>(
-    checkpoint: &'b Checkpoint,
-    later: &[Checkpoint],
-    clock: Clock,
-    standings: &mut Standings,
-    writes: &mut Writes<'b>,
-) -> CheckpointVerdict {
-    let Some(standing) = standings.by_id.get_mut(&checkpoint.execution) else {
-        return CheckpointVerdict::Fenced;
-    };
-    let verdict = CheckpointVerdict::decide(checkpoint, later, *standing);
-    match verdict {
-        CheckpointVerdict::Fenced => writes.fenced(checkpoint, standing.epoch),
-        CheckpointVerdict::Committed { status } if !standing.status.is_terminal() => {
-            writes.checkpoint(checkpoint, clock);
-            standing.status = status;
+    fn decide(
+        &mut self,
+        checkpoint: &'b Checkpoint,
+        later: &[Checkpoint],
+        clock: Clock,
+    ) -> CheckpointVerdict {
+        let Some(standing) = self.standings.by_id.get_mut(&checkpoint.execution) else {
+            return CheckpointVerdict::Fenced;
+        };
+        let verdict = CheckpointVerdict::decide(checkpoint, later, *standing);
+        match verdict {
+            CheckpointVerdict::Fenced => self.rest.fenced(checkpoint, standing.epoch),
+            CheckpointVerdict::Committed { status } if !standing.status.is_terminal() => {
+                standing.status = status;
+                self.write(checkpoint, clock);
+            }
+            CheckpointVerdict::Committed { .. } | CheckpointVerdict::Ended(_) => {}
         }
-        CheckpointVerdict::Committed { .. } | CheckpointVerdict::Ended(_) => {}
+        verdict
     }
-    verdict
+
+    fn write(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
+        match &mut self.ordinary {
+            Some(ordinary)
+                if is_ordinary_checkpoint(checkpoint)
+                    && !self.others.contains(&checkpoint.execution) =>
+            {
+                ordinary.checkpoint(checkpoint, clock);
+            }
+            _ => {
+                self.others.insert(checkpoint.execution);
+                self.rest.checkpoint(checkpoint, clock);
+            }
+        }
+    }
 }

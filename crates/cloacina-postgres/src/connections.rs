@@ -1,6 +1,8 @@
 //! The connections. Every use of one is a transaction in a task of its own that is never dropped half-way, whatever becomes
 //! of the caller.
 
+mod statement;
+
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;

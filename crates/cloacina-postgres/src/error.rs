@@ -1,5 +1,7 @@
 //! Turns what sqlx and PostgreSQL report into what the caller can do about it.
 
+use std::fmt;
+
 use cloacina_core::BackendError;
 use cloacina_core::backend::BoxError;
 
@@ -87,6 +89,30 @@ impl<T> Context<T> for Result<T, serde_json::Error> {
 /// table or column.
 pub(crate) fn is_there_already(error: &BackendError) -> bool {
     has_state(error, &["23505", "42P06", "42P07", "42701"])
+}
+
+/// A batch met something else than most do.
+#[derive(Debug)]
+struct Unexpected;
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an execution is not in the hands in which it was expected")
+    }
+}
+
+impl std::error::Error for Unexpected {}
+
+/// A batch met something else than most do: it is to be committed with care.
+pub(crate) fn unexpected() -> BackendError {
+    let reason = format!("commit a batch: {Unexpected}");
+    BackendError::Unavailable { reason, source: Some(Box::new(Unexpected)) }
+}
+
+/// Tells whether a batch has met what was taken for ruled out.
+pub(crate) fn is_unexpected(error: &BackendError) -> bool {
+    let source = std::error::Error::source(error);
+    is_there_already(error) || source.is_some_and(|source| source.is::<Unexpected>())
 }
 
 /// Tells whether something cannot be dropped because something else depends on it.

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! The schema is created if it is missing and the role may create it, and brought up to date. Any number of processes may
-//! work on one schema. Every statement names the schema, so none depends on `search_path` or on any other setting of a
-//! session. `UnifiedExecutor::new` uses the schema `public`, for programs with one tenant whose database holds nothing else.
+//! work on one schema. Every statement names the schema, so none depends on `search_path`; other settings of a session are
+//! relied upon only where no pooler shares it. `UnifiedExecutor::new` uses the schema `public`, for programs with one tenant whose
+//! database holds nothing else.
 //!
 //! Each handle opens up to `db_pool_size` connections and two more: one for its signs of life, and one on which it hears from
 //! the others and which proves to them that its workers live.
@@ -33,6 +34,7 @@ mod json;
 mod liveness;
 mod migrate;
 mod open;
+mod ordinary;
 mod pace;
 #[cfg(test)]
 mod plans;

@@ -42,7 +42,8 @@ impl Site {
         let own = Arc::default();
         let session = match sessions {
             Sessions::Own => {
-                Session::open(Pool::new(options, Extent::Fixed, wake::CONNECTING), Arc::clone(&own))
+                let pool = Pool::new(options, Extent::Fixed, wake::CONNECTING, None);
+                Session::open(pool, Arc::clone(&own))
             }
             Sessions::Shared => {
                 tracing::info!(
@@ -52,7 +53,7 @@ impl Site {
                 Session::none()
             }
         };
-        Ok(Self { pools: Pools::new(options, size, own), session, sessions })
+        Ok(Self { pools: Pools::new(options, size, sessions, own), session, sessions })
     }
 
     /// Begins to work on a schema.

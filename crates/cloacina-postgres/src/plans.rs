@@ -14,17 +14,15 @@ use crate::begin::{Scope, begin};
 use crate::{PostgresBackend, PostgresOptions};
 
 /// The statements that run all the time, with the number of their parameters.
-const HOT: [(&str, usize); 30] = [
+const HOT: [(&str, usize); 27] = [
     ("executions/standing", 1),
     ("executions/lock", 1),
-    ("executions/lock_expected", 3),
     ("executions/outlook", 2),
     ("executions/lock_owned", 1),
     ("executions/by_key", 1),
-    ("executions/append", 6),
     ("executions/insert", 12),
     ("executions/update", 5),
-    ("executions/complete", 2),
+    ("executions/commit", 20),
     ("executions/claimable", 3),
     ("executions/claimable_by_id", 3),
     ("executions/next_due", 2),
@@ -34,7 +32,6 @@ const HOT: [(&str, usize); 30] = [
     ("executions/release", 2),
     ("executions/release_all", 1),
     ("executions/recover", 1),
-    ("tasks/append", 7),
     ("tasks/insert", 12),
     ("tasks/copy", 2),
     ("tasks/load", 1),

@@ -11,8 +11,10 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres};
 use tokio::time::Instant;
 
 use crate::PostgresOptions;
+use crate::begin::SESSION;
 use crate::connect::Credentials;
 use crate::error::{Context as _, is_wrong_password};
+use crate::sessions::Sessions;
 
 /// How long a call waits for a connection to become free, or to be made.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +43,16 @@ pub(crate) struct Pools {
     /// One connection for what keeps workers alive: it does not wait behind the others.
     vital: Pool,
     own: Arc<OwnPids>,
+    settings: Settings,
+}
+
+/// What becomes of the settings of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settings {
+    /// They stay.
+    Kept,
+    /// They may be gone when it is used again.
+    Lost,
 }
 
 /// The server's processes that served these pools a moment ago: what they tell is no news here.
@@ -86,11 +98,26 @@ pub(crate) enum Extent {
 
 impl Pools {
     /// Makes pools that connect when they are first used.
-    pub(crate) fn new(options: &PostgresOptions, size: u32, own: Arc<OwnPids>) -> Arc<Self> {
-        let general = Pool::new(options, Extent::Set(size), PATIENCE);
-        let vital = Pool::new(options, Extent::Fixed, VITAL_PATIENCE);
-        let chores = Pool::new(options, Extent::Fixed, CHORE_PATIENCE);
-        Arc::new(Self { general, chores, vital, own })
+    pub(crate) fn new(
+        options: &PostgresOptions,
+        size: u32,
+        sessions: Sessions,
+        own: Arc<OwnPids>,
+    ) -> Arc<Self> {
+        let settings = match sessions {
+            Sessions::Own if !options.forgetful => Settings::Kept,
+            _ => Settings::Lost,
+        };
+        let set = (settings == Settings::Kept).then_some(SESSION);
+        let general = Pool::new(options, Extent::Set(size), PATIENCE, set);
+        let vital = Pool::new(options, Extent::Fixed, VITAL_PATIENCE, None);
+        let chores = Pool::new(options, Extent::Fixed, CHORE_PATIENCE, None);
+        Arc::new(Self { general, chores, vital, own, settings })
+    }
+
+    /// What becomes of what the sessions of the general pool are [set](SESSION) to.
+    pub(crate) const fn settings(&self) -> Settings {
+        self.settings
     }
 
     pub(crate) const fn general(&self) -> &Pool {
@@ -118,8 +145,14 @@ impl Pools {
 }
 
 impl Pool {
-    /// Makes a pool. A connection goes back without a transaction, whatever its user did.
-    pub(crate) fn new(options: &PostgresOptions, extent: Extent, patience: Duration) -> Self {
+    /// Makes a pool. A connection goes back without a transaction, whatever its user did. `set` is executed on each when it is
+    /// opened.
+    pub(crate) fn new(
+        options: &PostgresOptions,
+        extent: Extent,
+        patience: Duration,
+        set: Option<&'static str>,
+    ) -> Self {
         let size = match extent {
             Extent::Fixed => 1,
             Extent::Set(size) => size,
@@ -133,6 +166,14 @@ impl Pool {
             // A transaction that cannot be begun tells as well, without a round trip before each.
             .test_before_acquire(false)
             .acquire_timeout(patience)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if let Some(set) = set {
+                        connection.execute(set).await?;
+                    }
+                    Ok(())
+                })
+            })
             .before_acquire(move |connection, _| {
                 Box::pin(async move {
                     if forgetful {

@@ -62,12 +62,11 @@ statements! {
     events_recover = "events/recover";
     executions_acquit = "executions/acquit";
     executions_adopt = "executions/adopt";
-    executions_append = "executions/append";
     executions_by_key = "executions/by_key";
     executions_claim = "executions/claim";
     executions_claimable = "executions/claimable";
     executions_claimable_by_id = "executions/claimable_by_id";
-    executions_complete = "executions/complete";
+    executions_commit = "executions/commit";
     executions_control = "executions/control";
     executions_count = "executions/count";
     executions_delete = "executions/delete";
@@ -75,7 +74,6 @@ statements! {
     executions_list = "executions/list";
     executions_load = "executions/load";
     executions_lock = "executions/lock";
-    executions_lock_expected = "executions/lock_expected";
     executions_lock_owned = "executions/lock_owned";
     executions_next_due = "executions/next_due";
     executions_next_due_by_id = "executions/next_due_by_id";
@@ -89,7 +87,6 @@ statements! {
     executions_update = "executions/update";
     sessions_tell = "sessions/tell";
     sessions_try_lock = "sessions/try_lock";
-    tasks_append = "tasks/append";
     tasks_copy = "tasks/copy";
     tasks_delete = "tasks/delete";
     tasks_insert = "tasks/insert";

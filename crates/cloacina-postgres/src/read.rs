@@ -1,15 +1,14 @@
 //! What is read and never written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Counts, EventRecord, ExecutionRecord, ExecutionSnapshot, JsonText, Standing, WorkflowKey,
 };
-use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus, WorkerId};
+use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus};
 use sqlx::postgres::PgConnection;
-use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::error::Context as _;
@@ -83,35 +82,6 @@ pub(crate) async fn lock(
     let query = queries.executions_lock.query().bind(json::ids(ids));
     let found = query.fetch_all(connection).await.during("lock executions")?;
     found.iter().map(rows::standing).collect()
-}
-
-/// The same for executions that most likely stand as expected: only the others are told. In order of their ids, so that no
-/// two transactions wait for each other.
-pub(crate) async fn lock_expected(
-    connection: &mut PgConnection,
-    queries: &Queries,
-    expected: BTreeMap<ExecutionId, (WorkerId, u64)>,
-) -> Result<HashMap<ExecutionId, Standing>, BackendError> {
-    if expected.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let owners: Vec<Uuid> = expected.values().map(|(owner, _)| *owner.as_uuid()).collect();
-    let epochs: Vec<i64> = expected.values().map(|(_, epoch)| rows::number(*epoch)).collect();
-    let query = queries.executions_lock_expected.query();
-    let query = query.bind(json::ids(expected.keys().copied())).bind(owners).bind(epochs);
-    let others = query.fetch_all(connection).await.during("lock executions")?;
-    let status = PipelineStatus::Running;
-    let mut standings: HashMap<_, _> = expected
-        .into_iter()
-        .map(|(id, (owner, epoch))| (id, Standing { status, owner: Some(owner), epoch }))
-        .collect();
-    for row in &others {
-        match rows::maybe_standing(row)? {
-            (id, Some(standing)) => standings.insert(id, standing),
-            (id, None) => standings.remove(&id),
-        };
-    }
-    Ok(standings)
 }
 
 pub(crate) async fn list(

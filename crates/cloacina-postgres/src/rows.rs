@@ -162,15 +162,6 @@ pub(crate) fn standing(row: &PgRow) -> Result<(ExecutionId, Standing), BackendEr
     Ok((id, Standing { status, owner: cells.owner()?, epoch: cells.number("epoch")? }))
 }
 
-/// The same of an execution that was looked for, which may not be there.
-pub(crate) fn maybe_standing(row: &PgRow) -> Result<(ExecutionId, Option<Standing>), BackendError> {
-    let (cells, id) = Cells::of("executions", "id", row)?;
-    match cells.get::<Option<&str>>("status")? {
-        Some(_) => standing(row).map(|(id, standing)| (id, Some(standing))),
-        None => Ok((id, None)),
-    }
-}
-
 /// Reads the execution that carries a key: the key, its id, its workflow.
 pub(crate) fn keyed(row: &PgRow) -> Result<(Arc<str>, ExecutionId, Arc<str>), BackendError> {
     let (cells, id) = Cells::of("executions", "id", row)?;

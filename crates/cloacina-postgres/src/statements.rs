@@ -1,43 +1,31 @@
-//! How many statements a batch takes, and how many rows they write: what a commit costs, counted without a clock.
+//! How many statements a batch takes: what a commit costs, counted without a clock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloacina_core::backend::{
-    Batch, Checkpoint, Finish, JsonText, NewExecution, NewWorker, TaskEnd, WorkflowKey,
-};
-use cloacina_core::{Backend as _, ExecutionId, PipelineStatus, TaskId, TaskState, WorkerId};
+use cloacina_core::backend::{Batch, Checkpoint, NewExecution, NewWorker};
+use cloacina_core::{Backend as _, PipelineStatus, SkipReason, WorkerId};
+use cloacina_testing::conformance::{CheckpointBuilder, checkpoint, execution, task_end};
 use cloacina_testing::postgres::{schema_name, server};
-use tokio::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
 use crate::{PostgresBackend, PostgresOptions};
 
-/// What the driver logs of statements: their first words, and the rows that they wrote.
+/// The first words of the statements that the driver logs.
 #[derive(Debug, Default, Clone)]
-struct Statements(Arc<Mutex<Vec<(String, u64)>>>);
+struct Statements(Arc<Mutex<Vec<String>>>);
 
 #[derive(Default)]
-struct Statement {
-    words: String,
-    rows: u64,
-}
+struct Words(String);
 
-impl Visit for Statement {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "rows_affected" {
-            self.rows = value;
-        }
-    }
-
+impl Visit for Words {
     fn record_str(&mut self, field: &Field, value: &str) {
         // The whole text, where the summary does not hold all of it.
         if ["summary", "db.statement"].contains(&field.name()) && !value.is_empty() {
             let lines = value.lines().filter(|line| !line.starts_with("--"));
-            self.words =
-                lines.flat_map(str::split_whitespace).take(2).collect::<Vec<_>>().join(" ");
+            self.0 = lines.flat_map(str::split_whitespace).take(2).collect::<Vec<_>>().join(" ");
         }
     }
 
@@ -60,9 +48,9 @@ impl Subscriber for Statements {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut statement = Statement::default();
-        event.record(&mut statement);
-        self.0.lock().unwrap().push((statement.words, statement.rows));
+        let mut words = Words::default();
+        event.record(&mut words);
+        self.0.lock().unwrap().push(words.0);
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -71,43 +59,21 @@ impl Subscriber for Statements {
 }
 
 impl Statements {
-    /// Takes the verbs and rows of what was logged, but for the begin and the end of transactions, and what others are told: that depends on the time.
-    fn take(&self) -> Vec<(String, u64)> {
+    /// Takes the verbs of what was logged, but for what becomes of a connection between its uses.
+    fn take(&self) -> Vec<String> {
         let mut taken = std::mem::take(&mut *self.0.lock().unwrap());
-        let around = ["BEGIN", "COMMIT", "ROLLBACK", "SELECT pg_notify"];
-        taken.retain(|(words, _)| !around.iter().any(|around| words.starts_with(around)));
-        let verb = |words: &str| words.split(' ').next().unwrap_or_default().to_owned();
-        taken.into_iter().map(|(words, rows)| (verb(&words), rows)).collect()
+        let around = ["BEGIN; ROLLBACK", "SET search_path"];
+        taken.retain(|words| !around.iter().any(|around| words.starts_with(around)));
+        taken.iter().map(|words| words.split(' ').next().unwrap_or_default().to_owned()).collect()
     }
 }
 
-fn submit(id: ExecutionId, owner: WorkerId) -> NewExecution {
-    NewExecution {
-        id,
-        workflow: WorkflowKey { name: "etl".into(), version: "v1".into() },
-        input: JsonText::new("{}"),
-        idempotency_key: None,
-        owner: Some(owner),
-        delay: None,
-        retry_of: None,
-    }
-}
-
-fn checkpoint(id: ExecutionId, owner: WorkerId, task: &str, finish: Option<Finish>) -> Checkpoint {
-    let now = Instant::now();
-    let end = TaskEnd {
-        task: TaskId::from(task),
-        ordinal: 0,
-        state: TaskState::Completed,
-        attempts: 1,
-        changes: None,
-        output: None,
-        error: None,
-        skip: None,
-        started: now,
-        ended: now,
-    };
-    Checkpoint { tasks: vec![end], finish, ..Checkpoint::new(id, owner, 1) }
+fn steps<'n>(
+    news: &'n [NewExecution],
+    step: impl Fn(CheckpointBuilder) -> CheckpointBuilder + 'n,
+) -> Vec<Checkpoint> {
+    let of = |new: &NewExecution| step(checkpoint(new.id, new.owner.unwrap(), 1)).into();
+    news.iter().map(of).collect()
 }
 
 #[tokio::test]
@@ -121,22 +87,27 @@ async fn a_batch_takes_as_many_statements_however_much_it_holds() {
     let owner = WorkerId::new();
     let worker = NewWorker { id: owner, lease_ttl: Duration::from_secs(60) };
     backend.register_worker(&worker).await.unwrap();
+    let (mut all, completed) = (Vec::new(), PipelineStatus::Completed);
+    let skip = || task_end("skipped").skipped(SkipReason::Condition);
     for size in [1, 20, 500] {
-        let ids: Vec<_> = (0..size).map(|_| ExecutionId::new()).collect();
-        let submits = ids.iter().map(|id| submit(*id, owner)).collect();
-        statements.take();
-        backend.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
-        let of = |verb: &str, rows| (verb.to_owned(), rows);
-        assert_eq!(statements.take(), [of("INSERT", size)], "{size} submits");
-        let end = Finish { status: PipelineStatus::Completed, error: None };
-        for (task, finish) in [("first", None), ("last", Some(end))] {
-            let step = |id: &ExecutionId| checkpoint(*id, owner, task, finish.clone());
-            let checkpoints = ids.iter().map(step).collect();
-            backend.commit(Batch { submits: Vec::new(), checkpoints }.into()).await.unwrap();
-            let mut expected = vec![of("SELECT", 0), of("INSERT", size)];
-            expected.extend(finish.as_ref().map(|_| of("UPDATE", size)));
-            assert_eq!(statements.take(), expected, "{size} checkpoints of `{task}`");
+        let new = |_| execution().owner(owner).into();
+        let submits: Vec<NewExecution> = (0..size).map(new).collect();
+        let first = steps(&submits, |step| step.task(task_end("first")));
+        let second = steps(&submits, |step| step.task(skip()));
+        all.extend(steps(&submits, |step| step.task(task_end("last")).finish(completed)));
+        let batches = [
+            ("submits", submits, Vec::new(), &["WITH"][..]),
+            ("completed tasks", Vec::new(), first, &["WITH"]),
+            ("skipped tasks", Vec::new(), second, &["BEGIN", "WITH", "INSERT", "COMMIT"]),
+        ];
+        for (what, submits, checkpoints, expected) in batches {
+            statements.take();
+            backend.commit(Batch { submits, checkpoints }.into()).await.unwrap();
+            assert_eq!(statements.take(), expected, "{size} {what}");
         }
     }
+    // All at once: of a second batch of ends the others would be told later, in a transaction beside.
+    backend.commit(Batch { submits: Vec::new(), checkpoints: all }.into()).await.unwrap();
+    assert_eq!(statements.take(), ["WITH"], "ends");
     backend.close().await;
 }

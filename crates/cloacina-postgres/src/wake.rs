@@ -80,6 +80,10 @@ impl Sender {
     pub(crate) fn schema(&self) -> &str {
         &self.schema
     }
+
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark
+    }
 }
 
 /// What the session keeps for a handle.

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use cloacina_core::backend::{Checkpoint, EventKind, JsonText, NewExecution, Suspicion, TaskEnd};
-use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskState, WorkerId};
+use cloacina_core::backend::{Checkpoint, EventKind, JsonText, NewExecution, Suspicion};
+use cloacina_core::{BackendError, ExecutionId, PipelineStatus, WorkerId};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
@@ -28,10 +28,6 @@ pub(crate) type SubmitRow<'b> = (
     Option<Time>,
     &'b str,
 );
-/// An execution that its submitter takes up at once.
-type TakenUpRow<'b> = (Uuid, &'b str, &'b str, &'b str);
-/// A task that completed at the first attempt.
-type CompletionRow<'b> = (Uuid, &'b str, i64, Time, Time, Option<&'b str>, Option<&'b str>);
 /// A task that has ended.
 pub(crate) type TaskRow<'b> = (
     Uuid,
@@ -62,31 +58,19 @@ macro_rules! bind_columns {
     };
 }
 
-/// Whether a part of a batch may be in the store already, because an answer got lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repetition {
-    /// It is taken for ruled out. That is found out by what fails.
-    Unlikely,
-    Possible,
-}
+pub(crate) use bind_columns;
 
-/// What a batch writes.
+/// What a batch writes beside what is ordinary.
+#[derive(Default)]
 pub(crate) struct Writes<'b> {
-    repetition: Repetition,
-    /// Who takes up, and what of it is taken for new: without a key, for one owner.
-    taken_up: Option<(Uuid, Vec<TakenUpRow<'b>>)>,
     pub(crate) submits: Vec<SubmitRow<'b>>,
     pub(crate) copies: Vec<(Uuid, Uuid)>,
-    /// Tasks that completed at the first attempt, and are taken for new.
-    completions: Vec<CompletionRow<'b>>,
     tasks: Vec<TaskRow<'b>>,
     starts: Vec<StartRow<'b>>,
     started: HashMap<AttemptKey<'b>, usize>,
     failures: Vec<FailureRow<'b>>,
     failed: HashSet<AttemptKey<'b>>,
     events: Vec<EventRow<'b>>,
-    /// Executions that end as most do.
-    completed: Vec<Uuid>,
     /// One an execution: later checkpoints add to it.
     updates: Vec<UpdateRow<'b>>,
     updated: HashMap<ExecutionId, usize>,
@@ -94,24 +78,16 @@ pub(crate) struct Writes<'b> {
 }
 
 impl<'b> Writes<'b> {
-    pub(crate) fn new(repetition: Repetition) -> Self {
-        Self {
-            repetition,
-            taken_up: None,
-            submits: Vec::new(),
-            copies: Vec::new(),
-            completions: Vec::new(),
-            tasks: Vec::new(),
-            starts: Vec::new(),
-            started: HashMap::new(),
-            failures: Vec::new(),
-            failed: HashSet::new(),
-            events: Vec::new(),
-            completed: Vec::new(),
-            updates: Vec::new(),
-            updated: HashMap::new(),
-            fenced: HashSet::new(),
-        }
+    /// Reports whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { submits, copies, tasks, starts, failures, events, updates, .. } = self;
+        submits.is_empty()
+            && copies.is_empty()
+            && tasks.is_empty()
+            && starts.is_empty()
+            && failures.is_empty()
+            && events.is_empty()
+            && updates.is_empty()
     }
 
     /// Notes that a former owner tried to commit, once for each of its epochs.
@@ -129,18 +105,6 @@ impl<'b> Writes<'b> {
         let id = *new.id.as_uuid();
         let (workflow, version) = (&*new.workflow.name, &*new.workflow.version);
         let owner = new.owner.map(|owner| *owner.as_uuid());
-        let is_new = self.repetition == Repetition::Unlikely;
-        if is_new
-            && let Some(owner) = owner
-            && new.idempotency_key.is_none()
-            && new.retry_of.is_none()
-        {
-            let (of, rows) = self.taken_up.get_or_insert_with(|| (owner, Vec::new()));
-            if *of == owner {
-                rows.push((id, workflow, version, new.input.as_str()));
-                return;
-            }
-        }
         let status =
             if owner.is_some() { PipelineStatus::Running } else { PipelineStatus::Pending };
         self.submits.push((
@@ -210,19 +174,10 @@ impl<'b> Writes<'b> {
 
     fn tasks(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
         let id = *checkpoint.execution.as_uuid();
-        // All of its tasks go the same way: whoever looks at the rows sees them in the order in which they depend on each other.
-        let completes = |end: &TaskEnd| end.state == TaskState::Completed && end.attempts == 1;
-        let are_ordinary =
-            self.repetition == Repetition::Unlikely && checkpoint.tasks.iter().all(completes);
         for end in &checkpoint.tasks {
             let changes = end.changes.as_ref().map(JsonText::as_str);
             let output = end.output.as_ref().map(JsonText::as_str);
             let (started, ended) = (clock.at(end.started), clock.at(end.ended));
-            if are_ordinary {
-                let (task, ordinal) = (end.task.as_str(), i64::from(end.ordinal));
-                self.completions.push((id, task, ordinal, started, ended, changes, output));
-                continue;
-            }
             let (skip_kind, skip_task) = rows::skip_columns(end.skip.as_ref());
             self.tasks.push((
                 id,
@@ -256,12 +211,6 @@ impl<'b> Writes<'b> {
         if finish.is_none() && !clears {
             return;
         }
-        let completes = finish
-            .is_some_and(|one| one.status == PipelineStatus::Completed && one.error.is_none());
-        if completes && !clears && !self.updated.contains_key(&checkpoint.execution) {
-            self.completed.push(*checkpoint.execution.as_uuid());
-            return;
-        }
         let next = self.updates.len();
         let index = *self.updated.entry(checkpoint.execution).or_insert(next);
         if index == next {
@@ -273,19 +222,6 @@ impl<'b> Writes<'b> {
             *status = Some(finish.status.as_str());
             *error = finish.error.as_deref();
         }
-    }
-
-    /// Writes the submits that can be taken for new.
-    pub(crate) async fn append_submits(
-        &self,
-        connection: &mut PgConnection,
-        queries: &Queries,
-        clock: Clock,
-    ) -> Result<(), BackendError> {
-        let Some((owner, rows)) = &self.taken_up else { return Ok(()) };
-        let query = queries.executions_append.query().bind(clock.now()).bind(owner);
-        let query = bind_columns!(query, rows, [0 1 2 3]);
-        query.execute(connection).await.during("submit").map(drop)
     }
 
     /// Writes everything but the submits, in the order in which the rows depend on each other.
@@ -302,12 +238,6 @@ impl<'b> Writes<'b> {
         if !self.tasks.is_empty() {
             insert_tasks(connection, queries, "write tasks", &self.tasks).await?;
         }
-        // Last, since it stumbles over a row of the same batch as well.
-        if !self.completions.is_empty() {
-            let query = queries.tasks_append.query();
-            let query = bind_columns!(query, self.completions, [0 1 2 3 4 5 6]);
-            query.execute(&mut *connection).await.during("write tasks")?;
-        }
         if !self.starts.is_empty() {
             let query = queries.attempts_start.query();
             let query = bind_columns!(query, self.starts, [0 1 2 3 4 5 6]);
@@ -322,10 +252,6 @@ impl<'b> Writes<'b> {
             let query = queries.events_insert.query().bind(clock.now());
             let query = bind_columns!(query, self.events, [0 1 2 3 4]);
             query.execute(&mut *connection).await.during("write events")?;
-        }
-        if !self.completed.is_empty() {
-            let query = queries.executions_complete.query().bind(clock.now()).bind(&self.completed);
-            query.execute(&mut *connection).await.during("complete executions")?;
         }
         if !self.updates.is_empty() {
             let query = queries.executions_update.query().bind(clock.now());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod commits;
 mod conformance_suite;
 mod differential;
 mod exhausted;

@@ -1,0 +1,138 @@
+//! What most batches consist of, and the one statement that writes it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use chrono::{DateTime, Utc};
+use cloacina_core::backend::{Batch, Checkpoint, JsonText, NewExecution, Suspicion, TaskEnd};
+use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskState, WorkerId};
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use crate::clock::{Clock, Moment};
+use crate::error::{Context as _, unexpected};
+use crate::json;
+use crate::queries::Queries;
+use crate::rows;
+use crate::wake::Sender;
+use crate::writes::{Time, bind_columns};
+
+/// An execution that its submitter takes up at once.
+type SubmitRow<'b> = (Uuid, &'b str, &'b str, &'b str);
+/// A task that completed at the first attempt.
+type CompletionRow<'b> = (Uuid, &'b str, i64, Time, Time, Option<&'b str>, Option<&'b str>);
+
+/// Reports whether a batch is ordinary as a whole.
+pub(crate) fn is_ordinary(batch: &Batch) -> bool {
+    batch.submits.iter().all(is_ordinary_submit)
+        && batch.checkpoints.iter().all(is_ordinary_checkpoint)
+}
+
+/// Reports whether an execution is taken up by its submitter, and could not be there already under a key.
+pub(crate) const fn is_ordinary_submit(new: &NewExecution) -> bool {
+    new.owner.is_some() && new.idempotency_key.is_none() && new.retry_of.is_none()
+}
+
+/// Reports whether all that a checkpoint tells is success at the first attempt.
+pub(crate) fn is_ordinary_checkpoint(checkpoint: &Checkpoint) -> bool {
+    let Checkpoint { tasks, starts, failures, events, finish, suspicion, .. } = checkpoint;
+    let completes = |end: &TaskEnd| end.state == TaskState::Completed && end.attempts == 1;
+    starts.is_empty()
+        && failures.is_empty()
+        && events.is_empty()
+        && *suspicion != Suspicion::Clear
+        && tasks.iter().all(completes)
+        && finish
+            .as_ref()
+            .is_none_or(|end| end.status == PipelineStatus::Completed && end.error.is_none())
+}
+
+/// The ordinary part of a batch. It is taken for new, and for the owners' own; should that be wrong, nothing is written.
+#[derive(Default)]
+pub(crate) struct Ordinary<'b> {
+    /// In whose hands the executions of checkpoints are expected, by their ids, so that no two transactions wait for each
+    /// other.
+    expected: BTreeMap<ExecutionId, (WorkerId, u64)>,
+    submitter: Option<WorkerId>,
+    submits: Vec<SubmitRow<'b>>,
+    completions: Vec<CompletionRow<'b>>,
+    completed: Vec<Uuid>,
+}
+
+impl<'b> Ordinary<'b> {
+    /// Expects of an execution that it is in the hands of the one who commits a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// If it is expected in other hands already.
+    pub(crate) fn expect(&mut self, checkpoint: &Checkpoint) -> Result<(), BackendError> {
+        let Checkpoint { execution, worker, epoch, .. } = checkpoint;
+        match self.expected.entry(*execution) {
+            Entry::Vacant(place) => drop(place.insert((*worker, *epoch))),
+            Entry::Occupied(other) if *other.get() == (*worker, *epoch) => {}
+            Entry::Occupied(_) => return Err(unexpected()),
+        }
+        Ok(())
+    }
+
+    /// Takes a submit, unless another worker takes up those before.
+    pub(crate) fn submit(&mut self, new: &'b NewExecution) -> bool {
+        let submitter = self.submitter.or(new.owner);
+        if submitter != new.owner {
+            return false;
+        }
+        self.submitter = submitter;
+        let (workflow, version) = (&*new.workflow.name, &*new.workflow.version);
+        self.submits.push((*new.id.as_uuid(), workflow, version, new.input.as_str()));
+        true
+    }
+
+    /// Takes a checkpoint.
+    pub(crate) fn checkpoint(&mut self, checkpoint: &'b Checkpoint, clock: Clock) {
+        let id = *checkpoint.execution.as_uuid();
+        self.completions.extend(checkpoint.tasks.iter().map(|end| {
+            let changes = end.changes.as_ref().map(JsonText::as_str);
+            let output = end.output.as_ref().map(JsonText::as_str);
+            let (started, ended) = (clock.at(end.started), clock.at(end.ended));
+            (id, end.task.as_str(), i64::from(end.ordinal), started, ended, changes, output)
+        }));
+        if checkpoint.finish.is_some() {
+            self.completed.push(id);
+        }
+    }
+
+    /// Reports whether there is nothing to write, and nothing to look after.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.expected.is_empty() && self.submits.is_empty()
+    }
+
+    /// Writes it, and tells the others if there is somebody in whose name. Returns the server's time.
+    ///
+    /// # Errors
+    ///
+    /// [`is_unexpected`](crate::error::is_unexpected) if an execution is not in the hands in which it is expected, or a row is
+    /// there already: nothing was written.
+    pub(crate) async fn write(
+        &self,
+        connection: &mut PgConnection,
+        queries: &Queries,
+        clock: Clock,
+        tell: Option<&Sender>,
+    ) -> Result<DateTime<Utc>, BackendError> {
+        let owners: Vec<Uuid> = self.expected.values().map(|(owner, _)| *owner.as_uuid()).collect();
+        let epochs: Vec<i64> =
+            self.expected.values().map(|(_, epoch)| rows::number(*epoch)).collect();
+        let query = queries.executions_commit.query().bind(clock.now());
+        let query = query.bind(self.submitter.map(|worker| *worker.as_uuid()));
+        let query = bind_columns!(query, self.submits, [0 1 2 3]);
+        let query = query.bind(json::ids(self.expected.keys().copied())).bind(owners).bind(epochs);
+        let query = bind_columns!(query, self.completions, [0 1 2 3 4 5 6]).bind(&self.completed);
+        let query =
+            query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));
+        let row = query.fetch_one(connection).await.during("commit a batch")?;
+        if !rows::value::<bool>(&row, "fits")? {
+            return Err(unexpected());
+        }
+        Ok(rows::value::<Moment>(&row, "now")?.0)
+    }
+}

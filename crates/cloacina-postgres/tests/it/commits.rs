@@ -1,0 +1,130 @@
+//! Batches that meet others, or a connection that is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloacina_core::backend::{Batch, BatchVerdicts, CheckpointVerdict, NewWorker};
+use cloacina_core::{Backend, ExecutionId, PipelineStatus, WorkerId};
+use cloacina_postgres::{PostgresBackend, PostgresOptions};
+use cloacina_testing::conformance::{CheckpointBuilder, checkpoint, execution, task_end};
+use cloacina_testing::postgres::{schema_name, server};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::support::{raw, run};
+
+/// A store whose sessions can be told from those of other tests, and an execution that a worker owns.
+struct Owned {
+    schema: String,
+    backend: PostgresBackend,
+    worker: WorkerId,
+    execution: ExecutionId,
+}
+
+impl Owned {
+    async fn new() -> Self {
+        let schema = schema_name();
+        let url = format!("{}?application_name={schema}", server().url());
+        let options = PostgresOptions::from_url(&url).unwrap().schema(&schema).unwrap();
+        let backend = PostgresBackend::open(options).await.unwrap();
+        let worker = WorkerId::new();
+        let lease_ttl = Duration::from_secs(60);
+        backend.register_worker(&NewWorker { id: worker, lease_ttl }).await.unwrap();
+        let new = execution().owner(worker);
+        let execution = new.id();
+        let submits = vec![new.into()];
+        backend.commit(Batch { submits, checkpoints: Vec::new() }.into()).await.unwrap();
+        Self { schema, backend, worker, execution }
+    }
+
+    fn checkpoint(&self) -> CheckpointBuilder {
+        checkpoint(self.execution, self.worker, 1)
+    }
+
+    /// Commits the end of the only task.
+    async fn end(&self) -> BatchVerdicts {
+        let end = self.checkpoint().task(task_end("only")).finish(PipelineStatus::Completed);
+        let batch = Batch { submits: Vec::new(), checkpoints: vec![end.into()] };
+        self.backend.commit(Arc::new(batch)).await.unwrap()
+    }
+
+    /// Does the same while another session has the row, and lets go of it once that waits in such a statement.
+    async fn end_beside(&self, change: &str, whose: &str) -> BatchVerdicts {
+        let (mut other, mut look) = (raw().await, raw().await);
+        run(&mut other, &format!("BEGIN; {}", change.replace("{}", &self.schema))).await;
+        let let_go = async {
+            self.waits(&mut look, whose).await;
+            run(&mut other, "COMMIT").await;
+        };
+        tokio::join!(self.end(), let_go).0
+    }
+
+    /// Waits until one of its sessions waits for a lock in such a statement.
+    async fn waits(&self, look: &mut PgConnection, whose: &str) {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE application_name = '{}' AND wait_event_type = 'Lock' AND {whose}",
+            self.schema
+        );
+        while count(look, &sql).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn tasks(&self) -> usize {
+        self.backend.load(self.execution).await.unwrap().unwrap().tasks.len()
+    }
+}
+
+async fn count(connection: &mut PgConnection, sql: &str) -> i64 {
+    sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await.unwrap().get(0)
+}
+
+fn completed() -> CheckpointVerdict {
+    CheckpointVerdict::Committed { status: PipelineStatus::Completed }
+}
+
+#[tokio::test]
+async fn a_batch_ends_a_row_that_was_changed_while_it_waited() {
+    let owned = Owned::new().await;
+    let verdicts = owned.end_beside("UPDATE {}.executions SET takeovers = 7", "true").await;
+    assert_eq!(verdicts.checkpoints, [completed()]);
+    let loaded = owned.backend.load(owned.execution).await.unwrap().unwrap();
+    assert_eq!(loaded.record.status, PipelineStatus::Completed);
+    assert_eq!((loaded.tasks.len(), loaded.record.takeovers), (1, 7));
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_writes_nothing_to_what_changed_hands_while_it_waited() {
+    let owned = Owned::new().await;
+    let verdicts = owned.end_beside("UPDATE {}.executions SET epoch = 2", "true").await;
+    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Fenced]);
+    assert_eq!(owned.tasks().await, 0);
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_for_long_goes_on_in_a_transaction() {
+    let owned = Owned::new().await;
+    let in_transaction = "xact_start < query_start";
+    let lock = "SELECT FROM {}.executions FOR UPDATE";
+    let verdicts = owned.end_beside(lock, in_transaction).await;
+    assert_eq!(verdicts.checkpoints, [completed()]);
+    assert_eq!(owned.tasks().await, 1);
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_does_not_notice_connections_that_were_lost_while_they_were_idle() {
+    let owned = Owned::new().await;
+    let end = format!(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+         WHERE application_name = '{}'",
+        owned.schema
+    );
+    assert!(count(&mut raw().await, &end).await > 1);
+    assert_eq!(owned.end().await.checkpoints, [completed()]);
+    assert_eq!(owned.tasks().await, 1);
+    owned.backend.close().await;
+}
