@@ -101,10 +101,11 @@ impl Connections {
         *longest = longest.min((lease_ttl * 2 / 3).max(SHORTEST));
     }
 
-    /// How many transactions of commits may be in flight: half of the connections that are its own, and four at most.
+    /// How many batches may be in flight: half of the connections that are its own, and two at most, so that one gathers and is
+    /// decided here while the server writes the other. More would be smaller, each with costs of its own.
     pub(crate) fn lines(&self) -> NonZeroUsize {
         let lines = match self.ownership {
-            Ownership::Own => (self.pools.general().most() / 2).min(4),
+            Ownership::Own => (self.pools.general().most() / 2).min(2),
             Ownership::Shared => 1,
         };
         NonZeroUsize::new(lines as usize).unwrap_or(NonZeroUsize::MIN)
