@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution, Standing, SubmitVerdict,
 };
@@ -44,23 +43,22 @@ pub(crate) async fn commit(
     }
 }
 
-/// Commits a batch of which all is [ordinary](ordinary::is_ordinary): in one statement, which needs no transaction around it. The
-/// time comes with the verdicts.
+/// Commits a batch of which all is [ordinary](ordinary::is_ordinary): in one statement, which needs no transaction around it.
 pub(crate) async fn at_once(
     connection: &mut PgConnection,
     queries: &Queries,
     clock: Clock,
     batch: &Batch,
     tell: Option<&Sender>,
-) -> Result<(BatchVerdicts, DateTime<Utc>), BackendError> {
+) -> Result<BatchVerdicts, BackendError> {
     let mut draft = Draft::expecting(batch, Standings::default())?;
     let submits = draft.submits(batch, clock);
     let checkpoints = draft.checkpoints(batch, clock);
     if !draft.rest.is_empty() {
         return Err(unexpected());
     }
-    let now = draft.ordinary.unwrap_or_default().write(connection, queries, clock, tell).await?;
-    Ok((BatchVerdicts { at: clock.now(), submits, checkpoints }, now))
+    draft.ordinary.unwrap_or_default().write(connection, queries, clock, tell).await?;
+    Ok(BatchVerdicts { at: clock.now(), submits, checkpoints })
 }
 
 async fn as_expected(

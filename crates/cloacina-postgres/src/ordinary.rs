@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chrono::{DateTime, Utc};
 use cloacina_core::backend::{Batch, Checkpoint, JsonText, NewExecution, Suspicion, TaskEnd};
 use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskState, WorkerId};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::error::{Context as _, unexpected};
 use crate::json;
 use crate::queries::Queries;
@@ -106,7 +105,7 @@ impl<'b> Ordinary<'b> {
         self.expected.is_empty() && self.submits.is_empty()
     }
 
-    /// Writes it, and tells the others if there is somebody in whose name. Returns the server's time.
+    /// Writes it, and tells the others if there is somebody in whose name.
     ///
     /// # Errors
     ///
@@ -118,7 +117,7 @@ impl<'b> Ordinary<'b> {
         queries: &Queries,
         clock: Clock,
         tell: Option<&Sender>,
-    ) -> Result<DateTime<Utc>, BackendError> {
+    ) -> Result<(), BackendError> {
         let owners: Vec<Uuid> = self.expected.values().map(|(owner, _)| *owner.as_uuid()).collect();
         let epochs: Vec<i64> =
             self.expected.values().map(|(_, epoch)| rows::number(*epoch)).collect();
@@ -130,9 +129,6 @@ impl<'b> Ordinary<'b> {
         let query =
             query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));
         let row = query.fetch_one(connection).await.during("commit a batch")?;
-        if !rows::value::<bool>(&row, "fits")? {
-            return Err(unexpected());
-        }
-        Ok(rows::value::<Moment>(&row, "now")?.0)
+        if rows::value(&row, "fits")? { Ok(()) } else { Err(unexpected()) }
     }
 }

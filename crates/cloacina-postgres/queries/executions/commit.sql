@@ -51,7 +51,6 @@ ends AS (
 )
 
 SELECT
-    clock_timestamp() AS now,
     v.fits,
     CASE WHEN $18 THEN pg_notify('cloacina_' || $19, $20) END AS told,
     CASE WHEN $18 THEN pg_notify('cloacina', $19) END AS told_all

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 
@@ -12,9 +11,10 @@ use crate::pools::Settings;
 use crate::queries::Queries;
 
 impl Connections {
-    /// Runs an operation that is one statement, and so a transaction by itself: in one round trip instead of three. It tells the
-    /// server's time beside what it returns. Nothing is run where that is not to be had: where a transaction needs to be told what
-    /// it is to be, or before the time is known.
+    /// Runs an operation that is one statement, and so a transaction by itself: in one round trip instead of three. Nothing is run
+    /// where that is not to be had: where a transaction needs to be told what it is to be, or before the time is known.
+    ///
+    /// The time is estimated, and its answer is no reading: that has waited for the disk. Signs of life take readings.
     pub(crate) async fn statement<T, F>(
         self: &Arc<Self>,
         what: &'static str,
@@ -22,11 +22,7 @@ impl Connections {
     ) -> Option<Result<T, BackendError>>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(
-                &'c mut PgConnection,
-                &'c Queries,
-                Clock,
-            ) -> Operation<'c, (T, DateTime<Utc>)>
+        F: for<'c> FnOnce(&'c mut PgConnection, &'c Queries, Clock) -> Operation<'c, T>
             + Send
             + 'static,
     {
@@ -41,14 +37,14 @@ impl Connections {
         let done = self.spawn(async move {
             let mut connection = this.pools.general().acquire(what).await?;
             let work = operation(&mut connection, &this.queries, clock);
-            let Ok(done) = tokio::time::timeout(patience, work).await else {
-                // Nobody else may get it.
-                connection.close_on_drop();
-                return Err(silent(what, patience));
-            };
-            let (done, now) = done?;
-            this.clocks.read(now);
-            Ok(done)
+            match tokio::time::timeout(patience, work).await {
+                Ok(done) => done,
+                Err(_) => {
+                    // Nobody else may get it.
+                    connection.close_on_drop();
+                    Err(silent(what, patience))
+                }
+            }
         });
         Some(done.await)
     }
