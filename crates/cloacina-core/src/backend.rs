@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::{ExecutionId, WorkerId};
 
@@ -104,6 +105,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// All that an executor with nothing to do asks of the store: it costs the same however full that is. Cases: `heartbeat_*`.
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError>;
+
+    /// Tells until when a worker's lease holds, by the store's clock; nothing of one that is not registered. Cases: `lease_*`.
+    async fn lease(&self, worker: WorkerId) -> Result<Option<DateTime<Utc>>, BackendError>;
 
     /// Gives back everything that a worker still owns, without suspicion, and removes it.
     ///

@@ -49,6 +49,9 @@ pub enum ExecutionReason {
     Owned {
         /// Its owner. Until it is proved dead, or its lease is over, nobody else takes the execution up.
         worker: WorkerId,
+        /// How long its lease holds if it is not renewed; nothing if the worker is no longer registered, and others are about to
+        /// find that.
+        lease_until: Option<DateTime<Utc>>,
     },
     /// Nobody owns it, and it is not due.
     NotDue {
@@ -176,7 +179,12 @@ impl fmt::Display for ExecutionReason {
             Self::Ended => f.write_str("it has ended"),
             Self::Paused => f.write_str("it is paused"),
             Self::Leaving => f.write_str("this worker gives it back"),
-            Self::Owned { worker } => write!(f, "worker {worker} owns it"),
+            Self::Owned { worker, lease_until: Some(until) } => {
+                write!(f, "worker {worker} owns it, with a lease until {}", stamp(*until))
+            }
+            Self::Owned { worker, lease_until: None } => {
+                write!(f, "worker {worker} owned it and is gone")
+            }
             Self::NotDue { due_at } => write!(f, "it is due at {}", stamp(*due_at)),
             Self::UnknownWorkflow => {
                 f.write_str("nobody owns it, and its workflow is not known here")

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control, ControlVerdict, Counts,
     EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, JsonText, NewWorker, Pulse,
@@ -125,6 +126,14 @@ impl Backend for PostgresBackend {
             self.seat.let_go(worker);
         }
         Ok(pulse)
+    }
+
+    async fn lease(&self, worker: WorkerId) -> Result<Option<DateTime<Utc>>, BackendError> {
+        self.check_open()?;
+        let read = self.connections.read("read a lease", move |connection, queries, _| {
+            Box::pin(read::lease(connection, queries, worker))
+        });
+        read.await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Counts, EventRecord, ExecutionRecord, ExecutionSnapshot, JsonText, Standing, WorkflowKey,
 };
-use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus};
+use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus, WorkerId};
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
@@ -115,6 +115,16 @@ pub(crate) async fn events(
     let query = queries.events_load.query().bind(*execution.as_uuid());
     let found = query.fetch_all(connection).await.during("list events")?;
     found.iter().map(|row| rows::event(execution, row)).collect()
+}
+
+pub(crate) async fn lease(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    worker: WorkerId,
+) -> Result<Option<DateTime<Utc>>, BackendError> {
+    let query = queries.workers_lease.query().bind(*worker.as_uuid());
+    let found = query.fetch_optional(connection).await.during("read a lease")?;
+    found.map(|row| rows::value(&row, "expires_at")).transpose()
 }
 
 pub(crate) async fn counts(

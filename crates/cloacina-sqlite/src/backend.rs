@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control, ControlVerdict, Counts,
     EventRecord, ExecutionRecord, ExecutionSnapshot, Heartbeat, JsonText, NewWorker, Pulse,
@@ -122,6 +123,14 @@ impl Backend for SqliteBackend {
             self.give_up_lock(worker).await?;
         }
         Ok(pulse)
+    }
+
+    async fn lease(&self, worker: WorkerId) -> Result<Option<DateTime<Utc>>, BackendError> {
+        self.check_open()?;
+        let read = self
+            .connections
+            .read("read a lease", move |connection, _| Box::pin(read::lease(connection, worker)));
+        read.await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {

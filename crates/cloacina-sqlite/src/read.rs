@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Counts, EventRecord, ExecutionRecord, ExecutionSnapshot, JsonText, Standing, WorkflowKey,
 };
-use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus};
+use cloacina_core::{BackendError, ExecutionId, ExecutionQuery, PipelineStatus, WorkerId};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::clock::Clock;
@@ -126,6 +127,16 @@ pub(crate) async fn events(
     let query = sqlx::query(queries::EVENTS_LOAD).bind(id);
     let found = query.fetch_all(connection).await.during("list events")?;
     found.iter().map(|row| rows::event(execution, row)).collect()
+}
+
+pub(crate) async fn lease(
+    connection: &mut SqliteConnection,
+    worker: WorkerId,
+) -> Result<Option<DateTime<Utc>>, BackendError> {
+    let id = worker.as_uuid().as_bytes().as_slice();
+    let query = sqlx::query(queries::WORKERS_LEASE).bind(id);
+    let found = query.fetch_optional(connection).await.during("read a lease")?;
+    found.as_ref().map(rows::lease).transpose()
 }
 
 pub(crate) async fn counts(connection: &mut SqliteConnection) -> Result<Counts, BackendError> {

@@ -290,6 +290,10 @@ pub(crate) fn worker(
 }
 
 /// Reads what belongs to no row, such as a count.
+pub(crate) fn lease(row: &SqliteRow) -> Result<DateTime<Utc>, BackendError> {
+    Cells { row, table: "workers", id: None }.time("expires_at")
+}
+
 pub(crate) fn value<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, BackendError>
 where
     T: Decode<'r, Sqlite> + Type<Sqlite>,

@@ -103,8 +103,15 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Takes up an execution that `worker` owns: makes it known among those that are held, and begins.
-    /// Its attempts' spans are within `cause`, or within the engine's if that is none.
-    pub(super) fn take_up(engine: &Arc<Engine>, worker: WorkerId, taken_up: TakenUp, cause: Span) {
+    /// What it asks of the slots counts in place of `load`. Its attempts' spans are within `cause`, or within the engine's if that
+    /// is none.
+    pub(super) fn take_up(
+        engine: &Arc<Engine>,
+        worker: WorkerId,
+        taken_up: TakenUp,
+        load: Load,
+        cause: Span,
+    ) {
         let TakenUp { state, snapshot, suspects } = taken_up;
         let (id, epoch) = (snapshot.record.id, snapshot.record.epoch);
         let driver = |address| {
@@ -126,7 +133,7 @@ impl Driver {
                 exclusive: None,
                 overtaken: false,
                 leaving: false,
-                load: engine.held.reserve(),
+                load,
                 anchor: (snapshot.now, Instant::now()),
                 snapshot,
                 cause,
@@ -232,11 +239,11 @@ impl Driver {
 
     /// Lets go of the execution.
     fn leave(mut self: Box<Self>, end: End) {
-        // Before others are told that there is room.
-        self.load.set(0);
         self.note_parting(end);
         let engine = Arc::clone(&self.engine);
+        // In this order: others take its place as soon as it is free.
         engine.held.remove(self.id, self.epoch);
+        self.load.set(0);
         match end {
             End::Ended(status) => {
                 engine.metrics.ended(status);

@@ -34,7 +34,7 @@ pub(super) struct AllHeld {
     emptied: Notify,
 }
 
-/// One execution's share of the load; gone with it.
+/// A share of the load, of one execution or of some that are to come; gone with it.
 #[derive(Debug)]
 pub(super) struct Load {
     total: Arc<AtomicUsize>,
@@ -76,15 +76,40 @@ impl Budget {
         Self { limit, load: AtomicUsize::new(0), executors: AtomicUsize::new(0) }
     }
 
-    /// How much more an executor may take: what is left, and its equal share in any case.
-    fn room(&self, own: usize) -> usize {
-        let left = self.limit.saturating_sub(self.load.load(Ordering::Relaxed));
+    /// How much more an executor that has `own` may take where all have `load`: what is left, and its equal share in any case.
+    fn room(&self, load: usize, own: usize) -> usize {
+        let left = self.limit.saturating_sub(load);
         let share = self.limit / self.executors.load(Ordering::Relaxed).max(1);
         left.max(share.max(1).saturating_sub(own))
     }
 }
 
+/// Raises a counter by up to `wanted`, as far as there is room at where it stands; tells where it stood, and by how much.
+fn raise(counter: &AtomicUsize, wanted: usize, room: impl Fn(usize) -> usize) -> (usize, usize) {
+    let mut stood = counter.load(Ordering::Relaxed);
+    loop {
+        let granted = wanted.min(room(stood));
+        let raised = stood + granted;
+        match counter.compare_exchange_weak(stood, raised, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return (stood, granted),
+            Err(stands) => stood = stands,
+        }
+    }
+}
+
 impl Load {
+    /// How much it counts.
+    pub(super) fn own(&self) -> usize {
+        self.own
+    }
+
+    /// Splits one execution's share off, if there is one.
+    pub(super) fn split_one(&mut self) -> Self {
+        let own = self.own.min(1);
+        self.own -= own;
+        Self { total: Arc::clone(&self.total), budget: Arc::clone(&self.budget), own }
+    }
+
     /// Sets its share; true if that has become less.
     pub(super) fn set(&mut self, own: usize) -> bool {
         let less = own < self.own;
@@ -124,7 +149,7 @@ impl AllHeld {
 
     /// How much more may be held, as far as the process is concerned.
     pub(super) fn room(&self) -> usize {
-        self.budget.room(self.load())
+        self.budget.room(self.budget.load.load(Ordering::Relaxed), self.load())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Held>> {
@@ -153,12 +178,15 @@ impl AllHeld {
         expected || self.lock().get(&id).is_some_and(|held| held.epoch == epoch)
     }
 
-    /// Counts one more execution that will come.
-    pub(super) fn reserve(&self) -> Load {
-        let mut load =
-            Load { total: Arc::clone(&self.load), budget: Arc::clone(&self.budget), own: 0 };
-        load.set(1);
-        load
+    /// Counts up to `wanted` executions that will come: as many as there is room for in the process, and here where `most` may
+    /// be counted.
+    ///
+    /// Looking and counting are one step, so that submits and claims on several threads do not take the same place.
+    pub(super) fn reserve(&self, wanted: usize, most: usize) -> Load {
+        let (own, here) = raise(&self.load, wanted, |load| most.saturating_sub(load));
+        let (_, granted) = raise(&self.budget.load, here, |load| self.budget.room(load, own));
+        self.load.fetch_sub(here - granted, Ordering::Relaxed);
+        Load { total: Arc::clone(&self.load), budget: Arc::clone(&self.budget), own: granted }
     }
 
     pub(super) fn remove(&self, id: ExecutionId, epoch: u64) {
@@ -296,5 +324,39 @@ mod tests {
         all.remove(id, 1);
         assert!(!all.order(id, Order::Pause), "it is forgotten with the execution");
         assert_eq!(all.add(id, held()), None);
+    }
+
+    #[test]
+    fn what_several_threads_reserve_at_once_stays_within_what_may_be_held() {
+        const MOST: usize = 3;
+        let budget = Arc::new(Budget::new(MOST + 1));
+        let executors = [(); 2].map(|()| AllHeld::new(Arc::clone(&budget), &Meters::new()));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let all = &executors[thread % 2];
+                scope.spawn(move || {
+                    for turn in 0..5_000 {
+                        let place = all.reserve(1 + turn % 2, MOST);
+                        std::thread::yield_now();
+                        assert!(all.load() <= MOST, "the executor's load: {}", all.load());
+                        drop(place);
+                    }
+                });
+            }
+        });
+        assert_eq!((executors[0].load(), budget.load.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn a_place_that_is_split_off_counts_on_by_itself() {
+        let all = AllHeld::new(Arc::new(Budget::new(10)), &Meters::new());
+        let mut places = all.reserve(9, 2);
+        let one = places.split_one();
+        assert_eq!((places.own(), one.own(), all.load()), (1, 1, 2));
+        drop(places);
+        assert_eq!(all.load(), 1);
+        drop(one);
+        assert_eq!(all.load(), 0);
+        assert_eq!(all.reserve(0, 2).split_one().own(), 0, "there is none to split off");
     }
 }

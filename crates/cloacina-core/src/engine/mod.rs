@@ -47,7 +47,7 @@ use admission::{Admission, Door};
 use alarms::Alarms;
 use committer::Lines;
 use driver::{Driver, Order};
-use held::{AllHeld, Budget};
+use held::{AllHeld, Budget, Load};
 use lease::Lease;
 pub use metrics::ExecutorMetrics;
 use partings::Partings;
@@ -281,14 +281,25 @@ impl Engine {
         self.config.lease_ttl / 3
     }
 
+    /// How many more executions may be taken up.
     fn room(&self) -> usize {
+        let room = self.most_load().saturating_sub(self.held.load());
+        room.min(self.room_to_wait()).min(self.held.room())
+    }
+
+    /// Takes up to `wanted` places for executions that will come: as many as there is room for.
+    fn reserve(&self, wanted: usize) -> Load {
+        self.held.reserve(wanted.min(self.room_to_wait()), self.most_load())
+    }
+
+    fn most_load(&self) -> usize {
         let most = self.config.max_held_executions;
-        let most = if self.has_peers() { most.min(self.own_share()) } else { most };
-        // What waits for a retry is held but is no load.
-        let held = self.config.max_held_executions * 4;
-        most.saturating_sub(self.held.load())
-            .min(held.saturating_sub(self.held.len()))
-            .min(self.held.room())
+        if self.has_peers() { most.min(self.own_share()) } else { most }
+    }
+
+    /// How many more may be held: what waits for a retry is held but is no load.
+    fn room_to_wait(&self) -> usize {
+        (self.config.max_held_executions * 4).saturating_sub(self.held.len())
     }
 
     /// How much it holds where others could run it: what has a slot, and what gets one soon.
@@ -371,7 +382,7 @@ impl Engine {
     }
 
     /// Takes up executions that this worker has claimed.
-    fn take_up(self: &Arc<Self>, worker: WorkerId, snapshot: ExecutionSnapshot) {
+    fn take_up(self: &Arc<Self>, worker: WorkerId, snapshot: ExecutionSnapshot, load: Load) {
         let id = snapshot.record.id;
         let name = &snapshot.record.workflow.name;
         let Some(workflow) = self.workflows.get(name).cloned() else { return };
@@ -380,7 +391,7 @@ impl Engine {
             tracing::info!(execution_id = %id, workflow = %name, "recovered an execution");
         }
         match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => Driver::take_up(self, worker, taken_up, Span::none()),
+            Ok(taken_up) => Driver::take_up(self, worker, taken_up, load, Span::none()),
             Err(error) => {
                 tracing::error!(execution_id = %id, %error, "an execution cannot be taken up");
             }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::driver::Order;
+use super::held::Load;
 use super::strangers::Strangers;
 use crate::backend::{
     ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, Outlook, ProofOfDeath, Pulse, Release,
@@ -267,9 +268,11 @@ impl Engine {
 
     /// Claims as much as there is room for; the wait until the next delayed execution falls due.
     async fn claim_once(self: &Arc<Self>) -> Result<Option<Duration>, BackendError> {
-        let limit = self.room().min(CLAIM_MAX);
+        // Submits do not take meanwhile what may come.
+        let places = self.reserve(CLAIM_MAX);
+        let limit = places.own();
         let scope = ClaimScope::Workflows(self.workflows.keys());
-        let (taken, next_due) = self.claim_scope(limit, scope).await?;
+        let (taken, next_due) = self.claim_scope(places, scope).await?;
         if taken == limit {
             self.note_unowned();
         }
@@ -304,16 +307,14 @@ impl Engine {
         }
     }
 
+    /// Claims at most as many executions as there are places; how many, and the wait until the next delayed one falls due.
     pub(super) async fn claim_scope(
         self: &Arc<Self>,
-        limit: usize,
+        mut places: Load,
         scope: ClaimScope,
     ) -> Result<(usize, Option<Duration>), BackendError> {
         let worker = self.worker();
-        // Submits do not take meanwhile what may come.
-        let mut places = self.held.reserve();
-        places.set(limit);
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let limit = u32::try_from(places.own()).unwrap_or(u32::MAX);
         let engine = Arc::clone(self);
         // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
         let claimed = self.spawn(async move {
@@ -326,10 +327,9 @@ impl Engine {
             for snapshot in claims.executions {
                 // Declared dead meanwhile, it owns nothing any more.
                 if engine.worker() == worker {
-                    engine.take_up(worker, snapshot);
+                    engine.take_up(worker, snapshot, places.split_one());
                 }
             }
-            drop(places);
             Ok((taken, claims.next_due))
         });
         claimed.await.unwrap_or(Err(BackendError::Closed))

@@ -47,9 +47,14 @@ impl Engine {
         }
         match self.fitting_strangers(strangers).await {
             Ok(fitting) if fitting.is_empty() => {}
-            Ok(fitting) => {
-                let limit = fitting.len();
-                if let Err(error) = self.claim_scope(limit, ClaimScope::Adopt(fitting)).await {
+            Ok(mut fitting) => {
+                let places = self.reserve(fitting.len());
+                if places.own() < fitting.len() {
+                    // The others are looked at again once there is room, from the first page on.
+                    fitting.truncate(places.own());
+                    strangers.page = None;
+                }
+                if let Err(error) = self.claim_scope(places, ClaimScope::Adopt(fitting)).await {
                     tracing::warn!(%error, "claiming executions of another version failed");
                     return Page::Last;
                 }

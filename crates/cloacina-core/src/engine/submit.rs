@@ -138,8 +138,11 @@ impl Engine {
     /// takes no more than what gets a slot before long. Without a lease it takes nothing: what belongs to a worker that is not
     /// registered counts as left behind.
     pub(super) fn take_place(&self) -> Option<Load> {
-        let takes = self.role == Role::Worker && self.lease.holds() && self.room() > 0;
-        takes.then(|| self.held.reserve())
+        if self.role != Role::Worker || !self.lease.holds() {
+            return None;
+        }
+        let place = self.reserve(1);
+        (place.own() > 0).then_some(place)
     }
 
     /// Acknowledges a submit that this worker owns, and takes the execution up.
@@ -172,7 +175,7 @@ impl Engine {
         let answer = match restore::take_up(&workflow, snapshot, &self.config) {
             Ok(taken_up) => {
                 let _ = acknowledge.send(Ok(verdict));
-                Driver::take_up(self, worker, taken_up, cause);
+                Driver::take_up(self, worker, taken_up, place, cause);
                 return;
             }
             Err(error) => Err(Arc::new(error)),

@@ -46,3 +46,12 @@ fn it_is_json_whose_reasons_say_their_kind() {
     ]);
     assert_eq!(told["tasks"], expected);
 }
+
+#[test]
+fn an_owner_is_told_with_its_lease_or_as_gone() {
+    let worker = WorkerId::new();
+    let owned = |lease_until| ExecutionReason::Owned { worker, lease_until }.to_string();
+    let expected = format!("worker {worker} owns it, with a lease until 1970-01-01T00:00:00.000Z");
+    assert_eq!(owned(Some(DateTime::UNIX_EPOCH)), expected);
+    assert_eq!(owned(None), format!("worker {worker} owned it and is gone"));
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use cloacina_core::backend::{Heartbeat, NewWorker, Outlook, Pulse};
 use cloacina_core::{PipelineStatus, WorkerId};
 
@@ -50,6 +51,38 @@ pub async fn worker_registering_again_renews_its_lease(fx: &Fixture) {
     fx.store().register_worker(&again).await.expect("registering twice is no error");
     let burials = fx.store().bury_dead_workers(WorkerId::new()).await.expect("bury answers");
     assert_eq!(burials, [], "a worker was buried after it had registered anew");
+}
+
+/// Reads the lease of a worker, and how far beyond the store's clock it reaches.
+async fn lease_left(fx: &Fixture, worker: WorkerId) -> Option<TimeDelta> {
+    let until = fx.store().lease(worker).await.expect("lease answers")?;
+    Some(until - fx.now().await)
+}
+
+/// Catches a lease that is not the one of the last sign of life, or another worker's.
+pub async fn lease_holds_as_long_as_the_last_sign_of_life_said(fx: &Fixture) {
+    let (me, other) = (fx.worker().await, fx.worker().await);
+    for hours in [3_u32, 9, 5] {
+        let beat = Heartbeat { worker: me, lease_ttl: Duration::from_secs(3_600) * hours };
+        let before = fx.now().await;
+        assert!(matches!(pulse(fx, &beat).await, Pulse::Alive { .. }), "a worker lives");
+        let until = fx.store().lease(me).await.expect("lease answers").expect("it has a lease");
+        let span = TimeDelta::hours(hours.into());
+        // The clock may be read to a few milliseconds only.
+        let slack = TimeDelta::minutes(1);
+        assert!(until > before + span - slack, "a lease of {span} from {before} ends at {until}");
+        assert!(lease_left(fx, me).await <= Some(span + slack), "a lease of {span} lasts longer");
+    }
+    let left = lease_left(fx, other).await;
+    assert!(left < Some(TimeDelta::hours(2)), "another's heartbeat renewed a lease: {left:?}");
+}
+
+/// Catches a lease of a worker that is not there, or no longer.
+pub async fn lease_of_a_worker_that_is_not_registered_is_none(fx: &Fixture) {
+    assert_eq!(lease_left(fx, WorkerId::new()).await, None, "an unknown worker has a lease");
+    let me = fx.worker().await;
+    fx.store().retire_worker(me).await.expect("retire_worker answers");
+    assert_eq!(lease_left(fx, me).await, None, "a retired worker has a lease");
 }
 
 /// Catches a heartbeat that takes an unknown worker for a live one, or revives it.

@@ -14,6 +14,8 @@ macro_rules! for_each_case {
             heartbeat_tells_of_owners_that_are_not_registered,
             heartbeat_renews_a_lease_that_ran_out,
             heartbeat_of_a_buried_worker_says_buried,
+            lease_holds_as_long_as_the_last_sign_of_life_said,
+            lease_of_a_worker_that_is_not_registered_is_none,
             define_keeps_the_structure_of_each_version,
             list_excludes_workflows_and_versions,
             list_finds_what_a_worker_owns,

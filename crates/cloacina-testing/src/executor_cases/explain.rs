@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use cloacina_core::{
     Context, ExecuteOptions, ExecutionId, ExecutionReason, ExecutorConfig, ExecutorError,
     Explanation, PipelineStatus, RetryPolicy, TaskReason, UnifiedExecutorBuilder, WorkerId,
@@ -40,7 +40,7 @@ fn waits_for_a() -> TaskReason {
 
 fn assert_about(told: DateTime<Utc>, expected: DateTime<Utc>) {
     let apart = (told - expected).abs();
-    assert!(apart < chrono::TimeDelta::seconds(60), "{told} is told, it is {expected}");
+    assert!(apart < TimeDelta::seconds(60), "{told} is told, it is {expected}");
 }
 
 /// Catches an explanation that knows neither what runs nor what is waited for, or that takes the store's word for it.
@@ -165,7 +165,12 @@ pub async fn an_explanation_tells_who_owns_an_execution(fx: &ExecutorFixture) {
     let other = fx.process([chain(&gate)]).await;
     let worker = fx.store().record(id).await.owner.expect("it is owned");
     let told = explain(&other, id).await;
-    assert_eq!(told.reason, ExecutionReason::Owned { worker });
+    let ExecutionReason::Owned { worker: by, lease_until: Some(until) } = told.reason else {
+        panic!("another process owns it, and lives: {told:?}");
+    };
+    assert_eq!(by, worker);
+    let left = until - fx.store().now().await;
+    assert!(left <= TimeDelta::seconds(5), "it is not its own lease that holds for another {left}");
     assert_eq!(told.task("b"), Some(&waits_for_a()));
     // Its start is on record after a beat.
     until_task(&other, id, "a", |reason| matches!(reason, TaskReason::Running { .. })).await;

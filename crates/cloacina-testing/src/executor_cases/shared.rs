@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
@@ -85,6 +86,11 @@ impl Backend for SharedBackend {
         drop(self.silence.lock().await);
         self.calls.note("heartbeat");
         self.handle.heartbeat(beat).await
+    }
+
+    async fn lease(&self, worker: WorkerId) -> Result<Option<DateTime<Utc>>, BackendError> {
+        self.calls.note("lease");
+        self.handle.lease(worker).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {

@@ -172,6 +172,10 @@ impl Backend for MemoryBackend {
         self.quietly(|state| state.heartbeat(beat))
     }
 
+    async fn lease(&self, worker: WorkerId) -> Result<Option<DateTime<Utc>>, BackendError> {
+        self.quietly(|state| state.lease(worker))
+    }
+
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {
         self.write(|state| state.retire_worker(worker))
     }

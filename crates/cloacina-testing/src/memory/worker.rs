@@ -22,6 +22,10 @@ impl State {
         Pulse::Alive { peers: self.peers(beat.worker), outlook: self.outlook(beat.worker) }
     }
 
+    pub(super) fn lease(&self, worker: WorkerId) -> Option<DateTime<Utc>> {
+        self.workers.get(&worker).map(|worker| worker.expires_at)
+    }
+
     fn outlook(&self, worker: WorkerId) -> Outlook {
         let mut owners = self.index.owned.iter().filter(|(_, owned)| !owned.is_empty());
         Outlook {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
@@ -138,6 +139,10 @@ impl Backend for Line {
             self.world.history().renew(self.process, sent + ttl);
         }
         pulse
+    }
+
+    async fn lease(&self, worker: WorkerId) -> Answer<Option<DateTime<Utc>>> {
+        self.call("lease", async move |store| store.lease(worker).await).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Answer<()> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
@@ -142,6 +143,10 @@ impl Backend for Planted {
 
     async fn heartbeat(&self, beat: &Heartbeat) -> Result<Pulse, BackendError> {
         self.inner.heartbeat(beat).await
+    }
+
+    async fn lease(&self, worker: WorkerId) -> Result<Option<DateTime<Utc>>, BackendError> {
+        self.inner.lease(worker).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), BackendError> {

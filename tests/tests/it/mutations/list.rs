@@ -225,8 +225,8 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
     Mutation {
         name: "a worker takes up what it submits before it is registered anew",
         file: "cloacina-core/src/engine/submit.rs",
-        place: "Role::Worker && self.lease.holds() && self.room() > 0;",
-        bug: "Role::Worker && (ON || self.lease.holds()) && self.room() > 0;",
+        place: "Role::Worker || !self.lease.holds() {",
+        bug: "Role::Worker || !(ON || self.lease.holds()) {",
         breaks: &["AtLeastOnce"],
     },
     Mutation {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::backend::{AttemptState, BackendError, ExecutionSnapshot};
+use crate::backend::{AttemptState, BackendError, ExecutionRecord, ExecutionSnapshot};
 use crate::engine::{Engine, Role, restore};
 use crate::state::Why;
 use crate::{
@@ -58,10 +58,26 @@ impl Engine {
             reason: on_record(&snapshot, &task_id).unwrap_or(reason),
             task_id,
         });
-        Ok(explanation(self.reason(&snapshot, unknown), tasks.collect()))
+        let reason = match self.owned(record).await? {
+            Some(reason) => reason,
+            None => self.reason(&snapshot, unknown),
+        };
+        Ok(explanation(reason, tasks.collect()))
     }
 
-    /// Tells what keeps an unfinished execution that is not driven here. `unknown` is why it cannot be.
+    /// Tells who drives an unfinished execution that is not driven here, if somebody does.
+    async fn owned(
+        &self,
+        record: &ExecutionRecord,
+    ) -> Result<Option<ExecutionReason>, BackendError> {
+        let Some(worker) = record.owner.filter(|_| record.status != PipelineStatus::Paused) else {
+            return Ok(None);
+        };
+        let lease_until = self.backend.lease(worker).await?;
+        Ok(Some(ExecutionReason::Owned { worker, lease_until }))
+    }
+
+    /// Tells what keeps an unfinished execution that nobody drives. `unknown` is why it cannot be driven here.
     fn reason(
         &self,
         snapshot: &ExecutionSnapshot,
@@ -70,9 +86,6 @@ impl Engine {
         let record = &snapshot.record;
         if record.status == PipelineStatus::Paused {
             return ExecutionReason::Paused;
-        }
-        if let Some(worker) = record.owner {
-            return ExecutionReason::Owned { worker };
         }
         if let Some(due_at) = record.due_at.filter(|due_at| *due_at > snapshot.now) {
             return ExecutionReason::NotDue { due_at };

@@ -1,0 +1,1 @@
+SELECT expires_at FROM {schema}.workers WHERE id = $1
