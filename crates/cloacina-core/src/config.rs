@@ -130,8 +130,9 @@ impl ExecutorConfig {
             "from 1 to 1000000",
             1..=1_000_000,
         )?;
-        let most = 1 << 30;
-        number("max_context_bytes", self.max_context_bytes, "from 2 to 1073741824", 2..=most)?;
+        // Twice that, for what a task changed and what it returned, is to fit into one message to a store.
+        let most = 1 << 28;
+        number("max_context_bytes", self.max_context_bytes, "from 2 to 268435456", 2..=most)?;
         number(
             "max_held_executions",
             self.max_held_executions,

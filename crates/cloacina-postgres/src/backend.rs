@@ -331,17 +331,15 @@ impl Backend for PostgresBackend {
             "look for what can be deleted",
             move |connection, queries, clock| {
                 let cutoff = clock.before(age);
-                Box::pin(async move {
-                    Ok((cutoff, read::prunable(connection, queries, cutoff, limit).await?))
-                })
+                Box::pin(read::prunable(connection, queries, cutoff, limit))
             },
         );
-        let (cutoff, found) = look.await?;
+        let found = look.await?;
         if found.is_empty() {
             return Ok(0);
         }
         let pruned = self.connections.write("delete executions", move |connection, queries, _| {
-            Box::pin(control::prune(connection, queries, cutoff, limit))
+            Box::pin(control::prune(connection, queries, found))
         });
         pruned.await
     }

@@ -44,12 +44,16 @@ impl Scope {
 
 /// What a session is set to when it is opened, where a session belongs to one client: for statements that are transactions by
 /// themselves. One that stays stopped by locks gives way to a transaction, which knows its lease.
+///
+/// A role, a database and the server may have other defaults.
 pub(crate) const SESSION: &str = "SET search_path = pg_catalog, pg_temp; \
      SET enable_seqscan = off; \
      SET plan_cache_mode = force_generic_plan; \
      SET jit = off; \
      SET synchronous_commit = on; \
-     SET lock_timeout = '1s'; \
+     SET default_transaction_isolation = 'read committed'; \
+     SET default_transaction_read_only = off; \
+     SET lock_timeout = '250ms'; \
      SET statement_timeout = '10s'; \
      SET timezone = 'UTC'";
 
@@ -80,6 +84,9 @@ pub(crate) fn begin(longest: Duration, scope: &Scope) -> SqlStr {
 }
 
 /// Begins a transaction that reads: all of one moment.
+///
+/// What is looked for differs from call to call, and with it which index finds it: each statement is planned for what is bound to
+/// it.
 pub(crate) fn begin_read(scope: &Scope) -> SqlStr {
     let (role, schema) = (set_role(scope.role.as_ref()), scope.schema_id());
     let sql = format!(
@@ -87,6 +94,7 @@ pub(crate) fn begin_read(scope: &Scope) -> SqlStr {
          SET LOCAL search_path = pg_catalog, pg_temp; \
          SET LOCAL lock_timeout = '5s'; \
          SET LOCAL enable_seqscan = off; \
+         SET LOCAL plan_cache_mode = force_custom_plan; \
          SET LOCAL jit = off; \
          SET LOCAL statement_timeout = '50s'; \
          SET LOCAL timezone = 'UTC'; \

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
     Control, ControlVerdict, ExecutionRecord, Release, WorkflowDefinition,
 };
@@ -112,14 +111,12 @@ pub(crate) async fn release(
     query.execute(&mut *connection).await.during(what).map(drop)
 }
 
-/// Deletes executions that ended by `cutoff`, within a transaction.
+/// Deletes executions that have ended, within a transaction.
 pub(crate) async fn prune(
     connection: &mut PgConnection,
     queries: &Queries,
-    cutoff: DateTime<Utc>,
-    limit: u32,
+    ids: Vec<ExecutionId>,
 ) -> Result<u64, BackendError> {
-    let ids = read::prunable(connection, queries, cutoff, limit).await?;
     let what = "delete executions";
     let query = queries.executions_delete.query().bind(json::ids(ids));
     let deleted = query.fetch_all(&mut *connection).await.during(what)?;

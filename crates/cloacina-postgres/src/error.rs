@@ -174,6 +174,12 @@ pub(crate) fn is_locked(error: &BackendError) -> bool {
     has_state(error, &["55P03", "40P01"])
 }
 
+/// Tells whether a statement that is a transaction by itself met what a transaction of our own may not: locks, others'
+/// changes, and defaults of the session that are not ours.
+pub(crate) fn is_hampered(error: &BackendError) -> bool {
+    is_locked(error) || has_state(error, &["25006", "40001"])
+}
+
 /// Tells whether the server refused the credentials.
 pub(crate) fn is_wrong_password(error: &BackendError) -> bool {
     has_state(error, &["28P01", "28000"])

@@ -118,6 +118,9 @@ impl<'b> Ordinary<'b> {
         clock: Clock,
         tell: Option<&Sender>,
     ) -> Result<(), BackendError> {
+        // Neighbours in an index are written one after the other, while their page is at hand.
+        let mut completions: Vec<&CompletionRow<'_>> = self.completions.iter().collect();
+        completions.sort_unstable_by_key(|row| row.0);
         let owners: Vec<Uuid> = self.expected.values().map(|(owner, _)| *owner.as_uuid()).collect();
         let epochs: Vec<i64> =
             self.expected.values().map(|(_, epoch)| rows::number(*epoch)).collect();
@@ -125,7 +128,7 @@ impl<'b> Ordinary<'b> {
         let query = query.bind(self.submitter.map(|worker| *worker.as_uuid()));
         let query = bind_columns!(query, self.submits, [0 1 2 3]);
         let query = query.bind(json::ids(self.expected.keys().copied())).bind(owners).bind(epochs);
-        let query = bind_columns!(query, self.completions, [0 1 2 3 4 5 6]).bind(&self.completed);
+        let query = bind_columns!(query, completions, [0 1 2 3 4 5 6]).bind(&self.completed);
         let query =
             query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));
         let row = query.fetch_one(connection).await.during("commit a batch")?;

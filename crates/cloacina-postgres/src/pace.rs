@@ -51,6 +51,11 @@ impl Pace {
         due
     }
 
+    /// Notes that it was not told after all: the next one is to.
+    pub(crate) fn announces_anew(&self) {
+        self.lock().announced = None;
+    }
+
     /// Notes that something was committed without telling. When to tell of it, unless that is seen to already.
     pub(crate) fn owe(&self) -> Option<Instant> {
         let mut state = self.lock();
@@ -86,6 +91,15 @@ mod tests {
         tokio::time::sleep_until(due).await;
         assert!(pace.pays());
         assert!(!pace.pays(), "all is told");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_not_told_is_told_by_the_next_one() {
+        let pace = Pace::default();
+        assert!(pace.announces(), "the first");
+        assert!(!pace.announces(), "others know");
+        pace.announces_anew();
+        assert!(pace.announces(), "others were not told");
     }
 
     #[tokio::test(start_paused = true)]

@@ -54,7 +54,7 @@ type AttemptKey<'b> = (ExecutionId, &'b str, u32, u64);
 /// Binds columns of rows to a query, each as an array.
 macro_rules! bind_columns {
     ($query:expr, $rows:expr, [$($column:tt)+]) => {
-        $query$(.bind($rows.iter().map(|row| row.$column.to_owned()).collect::<Vec<_>>()))+
+        $query$(.bind($rows.iter().map(|row| Clone::clone(&row.$column)).collect::<Vec<_>>()))+
     };
 }
 

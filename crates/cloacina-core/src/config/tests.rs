@@ -33,7 +33,7 @@ fn every_limit_names_its_field() {
     );
     assert_eq!(
         refusal(|config| config.max_context_bytes = 1),
-        "`max_context_bytes` is 1, it must be from 2 to 1073741824"
+        "`max_context_bytes` is 1, it must be from 2 to 268435456"
     );
     assert_eq!(
         refusal(|config| config.max_held_executions = 0),

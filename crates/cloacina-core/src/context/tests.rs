@@ -11,7 +11,7 @@ use crate::state::ContextView;
 
 fn view(input: Value) -> ContextView {
     let input: BTreeMap<String, Value> = serde_json::from_value(input).unwrap();
-    ContextView::new(Arc::new(input), Arc::default())
+    ContextView::new(input.into(), Arc::default())
 }
 
 /// Lets a task loose on a context and tells what it changed, as set keys and removed keys.

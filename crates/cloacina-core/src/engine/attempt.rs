@@ -213,7 +213,7 @@ impl Attempt {
             cancellation: self.cancellation.clone(),
             signs: Arc::clone(&self.signs),
             states: Arc::clone(&self.engine.states),
-            input: Arc::clone(self.view.input()),
+            input: self.view.input().clone(),
             upstream: Arc::clone(&self.upstream),
         };
         let context = self.view.to_context();

@@ -1,7 +1,6 @@
 //! From what is on record to a state: how an execution is taken up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -83,7 +82,7 @@ pub(super) fn take_up(
     for task in &snapshot.tasks {
         // A task that the workflow no longer has was found to be harmless; its changes are lost to this version.
         if let Some(ordinal) = workflow.ordinal(task.task.as_str()) {
-            recorded[ordinal as usize].outcome = Some(outcome(task)?);
+            recorded[ordinal as usize].outcome = Some(Box::new(outcome(task)?));
         }
     }
     let mut suspects = Suspects { takeovers: snapshot.record.takeovers, tasks: BTreeSet::new() };
@@ -103,10 +102,10 @@ pub(super) fn take_up(
         }
         if alone && crashes >= config.max_recovery_attempts {
             slot.abandoned =
-                Some(format!("abandoned: its worker died {crashes} times while it ran"));
+                Some(format!("abandoned: its worker died {crashes} times while it ran").into());
         }
     }
-    let state = ExecutionState::new(workflow.clone(), Arc::new(input), recorded);
+    let state = ExecutionState::new(workflow.clone(), input.into(), recorded);
     Ok(TakenUp { state, snapshot, suspects })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::control::Fit;
 use crate::backend::{Adoption, ClaimScope, ExecutionQuery};
-use crate::{BackendError, ExecutionId};
+use crate::{BackendError, ExecutionId, PipelineStatus};
 
 /// How many executions of other versions are looked at in one query, and in how many queries between two heartbeats.
 const STRANGERS_PAGE: u32 = 256;
@@ -72,8 +72,13 @@ impl Engine {
         &self,
         strangers: &mut Strangers,
     ) -> Result<Vec<Adoption>, BackendError> {
-        let mut query =
-            ExecutionQuery::new().unowned().excluding(self.workflows.keys()).limit(STRANGERS_PAGE);
+        let mut query = ExecutionQuery::new()
+            .unowned()
+            // What is paused cannot be claimed.
+            .status(PipelineStatus::Pending)
+            .status(PipelineStatus::Running)
+            .excluding(self.workflows.keys())
+            .limit(STRANGERS_PAGE);
         query.before = strangers.page;
         let page = self.backend.list(&query).await?;
         let whole = page.len() == STRANGERS_PAGE as usize;

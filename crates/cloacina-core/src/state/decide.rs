@@ -57,7 +57,7 @@ impl ExecutionState {
             self.slot_mut(ordinal).because_of.clone_from(because_of);
         }
         if let Some(outcome) = self.slot_mut(ordinal).recorded.outcome.take() {
-            self.note(ordinal, outcome);
+            self.note(ordinal, *outcome);
             settled.push(ordinal);
             return;
         }
@@ -80,7 +80,7 @@ impl ExecutionState {
     fn schedule(&mut self, ordinal: u32, at: Instant, settled: &mut Vec<u32>) {
         let recorded = &mut self.slot_mut(ordinal).recorded;
         let attempts = recorded.failed_attempts;
-        if let Some(error) = recorded.abandoned.take() {
+        if let Some(error) = recorded.abandoned.take().map(String::from) {
             let end = self.end(ordinal, crate::TaskState::Failed, attempts + 1, (at, at));
             self.next.events.push(NewEvent {
                 kind: EventKind::Abandoned,
@@ -145,7 +145,7 @@ impl ExecutionState {
             .iter()
             .map(|&parent| (self.workflow.task_at(parent).id().clone(), self.dependency(parent)))
             .collect();
-        let context = ContextView::new(Arc::clone(&self.input), Arc::clone(before));
+        let context = ContextView::new(self.input.clone(), Arc::clone(before));
         let read = |key: &str| context.get(key).cloned();
         let view = View { dependencies: &dependencies, context: &read };
         self.workflow.task_at(ordinal).rule.decide(&view)
@@ -157,7 +157,7 @@ impl ExecutionState {
         match &slot.phase {
             Phase::Settled(Settled::Completed) => Dependency::Completed,
             Phase::Settled(Settled::Skipped(SkipReason::UpstreamFailed(_))) => {
-                Dependency::UpstreamFailed(Arc::clone(&slot.roots))
+                Dependency::UpstreamFailed(slot.roots.clone().unwrap_or_default())
             }
             Phase::Settled(Settled::Skipped(_)) => Dependency::Skipped,
             _ => Dependency::Failed,
@@ -166,8 +166,10 @@ impl ExecutionState {
 
     fn note(&mut self, ordinal: u32, outcome: Outcome) {
         let roots = match &outcome {
-            Outcome::Skipped(SkipReason::UpstreamFailed(root)) => self.failed_roots(ordinal, root),
-            _ => Arc::default(),
+            Outcome::Skipped(SkipReason::UpstreamFailed(root)) => {
+                Some(self.failed_roots(ordinal, root))
+            }
+            _ => None,
         };
         let slot = self.slot_mut(ordinal);
         slot.roots = roots;

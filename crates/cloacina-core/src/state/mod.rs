@@ -17,11 +17,10 @@ mod record;
 mod types;
 mod writes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, TaskEnd};
@@ -31,14 +30,14 @@ use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
 pub(crate) use explain::Why;
 use record::Record;
 pub(crate) use types::{AttemptResult, Command, Draft, Event, Outcome, Recorded};
-pub(crate) use writes::ContextView;
 use writes::{Change, Writes};
+pub(crate) use writes::{ContextView, InputValues};
 
 /// The state of one execution.
 #[derive(Debug)]
 pub(crate) struct ExecutionState {
     workflow: Workflow,
-    input: Arc<BTreeMap<String, Value>>,
+    input: InputValues,
     /// By ordinal.
     slots: Vec<Slot>,
     unsettled: usize,
@@ -87,7 +86,7 @@ struct Slot {
     /// The failed tasks because of which it runs.
     because_of: BTreeSet<TaskId>,
     /// The failed tasks behind a skip.
-    roots: Arc<BTreeSet<TaskId>>,
+    roots: Option<Arc<BTreeSet<TaskId>>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -114,11 +113,7 @@ enum Settled {
 
 impl ExecutionState {
     /// Makes the state of an execution that is about to be taken up. `recorded` is by ordinal.
-    pub(crate) fn new(
-        workflow: Workflow,
-        input: Arc<BTreeMap<String, Value>>,
-        recorded: Vec<Recorded>,
-    ) -> Self {
+    pub(crate) fn new(workflow: Workflow, input: InputValues, recorded: Vec<Recorded>) -> Self {
         let dag = workflow.dag();
         let mut recorded = recorded.into_iter();
         let slots: Vec<Slot> = (0..dag.len())
@@ -134,7 +129,7 @@ impl ExecutionState {
                 record: Record::InStore,
                 changes: Vec::new(),
                 because_of: BTreeSet::new(),
-                roots: Arc::default(),
+                roots: None,
             })
             .collect();
         Self {
@@ -222,7 +217,7 @@ impl ExecutionState {
         }
         for ordinal in std::mem::take(&mut self.startable) {
             let writes = self.slot(ordinal).before.clone().unwrap_or_default();
-            let context = ContextView::new(Arc::clone(&self.input), writes);
+            let context = ContextView::new(self.input.clone(), writes);
             let slot = self.slot_mut(ordinal);
             slot.phase = Phase::Running;
             let attempt = slot.recorded.failed_attempts + 1;

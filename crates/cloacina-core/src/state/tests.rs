@@ -12,15 +12,14 @@ mod scale;
 mod sim;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    AttemptResult, Command, ContextView, Draft, Event, ExecutionState, Outcome, Recorded,
-    invariants,
+    AttemptResult, Command, ContextView, Draft, Event, ExecutionState, InputValues, Outcome,
+    Recorded, invariants,
 };
 use crate::backend::{EventKind, Finish, JsonText, TaskEnd};
 use crate::context::Changes;
@@ -73,7 +72,7 @@ impl Machine {
 
     fn take_up(workflow: &Workflow, input: Value, recorded: Vec<Recorded>) -> Self {
         let input: BTreeMap<String, Value> = serde_json::from_value(input).unwrap();
-        let state = ExecutionState::new(workflow.clone(), Arc::new(input), recorded);
+        let state = ExecutionState::new(workflow.clone(), input.into(), recorded);
         let mut machine = Self {
             state,
             at: Instant::now(),
@@ -198,5 +197,6 @@ impl Machine {
 
 /// What is on record of a completed task.
 fn completed(changes: Changes) -> Recorded {
-    Recorded { outcome: Some(Outcome::Completed { changes, output: None }), ..Recorded::default() }
+    let outcome = Outcome::Completed { changes, output: None };
+    Recorded { outcome: Some(Box::new(outcome)), ..Recorded::default() }
 }

@@ -86,7 +86,7 @@ impl Draft {
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     /// How it ended.
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Box<Outcome>>,
     /// How many attempts failed.
     pub(crate) failed_attempts: u32,
     /// When the first of them began.
@@ -94,7 +94,7 @@ pub(crate) struct Recorded {
     /// How long its next attempt has to wait.
     pub(crate) retry_in: Option<Duration>,
     /// It is to be given up for this reason.
-    pub(crate) abandoned: Option<String>,
+    pub(crate) abandoned: Option<Box<str>>,
 }
 
 /// How a task ended.

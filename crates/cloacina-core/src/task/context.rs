@@ -1,6 +1,5 @@
 //! What a running task may know about its own run.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -13,6 +12,7 @@ use super::needs::as_json;
 use super::{States, TaskError};
 use crate::backend::JsonText;
 use crate::retry::LONGEST_WAIT;
+use crate::state::InputValues;
 use crate::{ExecutionId, SkipReason, TaskId, TenantId};
 
 /// Longer texts of progress are cut: they are stored.
@@ -62,7 +62,7 @@ pub struct TaskContext {
     pub cancellation: CancellationToken,
     pub(crate) signs: Arc<Signs>,
     pub(crate) states: Arc<States>,
-    pub(crate) input: Arc<BTreeMap<String, Value>>,
+    pub(crate) input: InputValues,
     pub(crate) upstream: Arc<[Upstream]>,
 }
 
@@ -169,7 +169,7 @@ impl TaskContext {
             cancellation: CancellationToken::new(),
             signs: Arc::default(),
             states: Arc::default(),
-            input: Arc::default(),
+            input: InputValues::default(),
             upstream: Arc::default(),
         }
     }
@@ -202,8 +202,7 @@ impl TaskContext {
     ///
     /// A permanent [`TaskError`] if the input is not of that type.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T, TaskError> {
-        let input = (*self.input).clone().into_iter().collect();
-        serde_json::from_value(Value::Object(input)).map_err(|error| {
+        serde_json::from_value(Value::Object(self.input.to_values())).map_err(|error| {
             TaskError::permanent(format!("the input of the execution cannot be taken: {error}"))
         })
     }

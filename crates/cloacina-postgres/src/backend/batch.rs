@@ -7,7 +7,7 @@ use cloacina_core::backend::{Batch, BatchVerdicts};
 
 use super::PostgresBackend;
 use crate::commit::{self, Repetition};
-use crate::error::{is_locked, is_lost_with, is_unexpected};
+use crate::error::{is_hampered, is_lost_with, is_unexpected};
 use crate::ordinary::is_ordinary;
 use crate::wake;
 
@@ -19,8 +19,11 @@ impl PostgresBackend {
     ) -> Result<BatchVerdicts, BackendError> {
         let concerns_others = commit::concerns_others(batch);
         let tells = concerns_others && self.pace.takes_turn();
-        let tell = tells || (commit::takes_up(batch) && self.pace.announces());
-        let committed = self.commit_in_turn(batch, tell).await;
+        let announces = !tells && commit::takes_up(batch) && self.pace.announces();
+        let committed = self.commit_in_turn(batch, tells || announces).await;
+        if announces && committed.is_err() {
+            self.pace.announces_anew();
+        }
         if concerns_others && (!tells || committed.is_err()) {
             self.tell_later();
         }
@@ -37,7 +40,7 @@ impl PostgresBackend {
             Some(Err(error)) if is_unexpected(&error) => Repetition::Possible,
             // The answer may have been lost, or never asked for on a connection that was lost while it was idle.
             Some(Err(error)) if is_lost_with(&error) => Repetition::Possible,
-            Some(Err(error)) if is_locked(&error) => Repetition::Unlikely,
+            Some(Err(error)) if is_hampered(&error) => Repetition::Unlikely,
             Some(committed) => return committed,
             None => Repetition::Unlikely,
         };

@@ -23,8 +23,13 @@ struct Owned {
 
 impl Owned {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// The same with further parameters in the URL.
+    async fn with(parameters: &str) -> Self {
         let schema = schema_name();
-        let url = format!("{}?application_name={schema}", server().url());
+        let url = format!("{}?application_name={schema}{parameters}", server().url());
         let options = PostgresOptions::from_url(&url).unwrap().schema(&schema).unwrap();
         let backend = PostgresBackend::open(options).await.unwrap();
         let worker = WorkerId::new();
@@ -113,6 +118,15 @@ async fn a_batch_that_waits_for_long_goes_on_in_a_transaction() {
     assert_eq!(verdicts.checkpoints, [completed()]);
     assert_eq!(owned.tasks().await, 1);
     owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_is_committed_whatever_defaults_its_session_has() {
+    let options = "default_transaction_read_only=on -c default_transaction_isolation=serializable";
+    let options = options.replace('=', "%3D").replace(' ', "%20");
+    let owned = Owned::with(&format!("&options=-c%20{options}")).await;
+    assert_eq!(owned.end().await.checkpoints[0], completed());
+    assert_eq!(owned.tasks().await, 1);
 }
 
 #[tokio::test]

@@ -45,14 +45,11 @@ const CASES: &[Case] = &[
         Err("`max_recovery_attempts` is 1000001, it must be from 1 to 1000000"),
     ),
     (r#"{"max_context_bytes":2}"#, Ok("taken")),
-    (r#"{"max_context_bytes":1073741824}"#, Ok("taken")),
+    (r#"{"max_context_bytes":268435456}"#, Ok("taken")),
+    (r#"{"max_context_bytes":1}"#, Err("`max_context_bytes` is 1, it must be from 2 to 268435456")),
     (
-        r#"{"max_context_bytes":1}"#,
-        Err("`max_context_bytes` is 1, it must be from 2 to 1073741824"),
-    ),
-    (
-        r#"{"max_context_bytes":1073741825}"#,
-        Err("`max_context_bytes` is 1073741825, it must be from 2 to 1073741824"),
+        r#"{"max_context_bytes":268435457}"#,
+        Err("`max_context_bytes` is 268435457, it must be from 2 to 268435456"),
     ),
     (
         r#"{"max_waiting_submits":0}"#,

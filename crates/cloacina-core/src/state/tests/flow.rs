@@ -223,7 +223,7 @@ fn a_deadline_comes_too_late_for_what_is_decided() {
 #[test]
 fn a_pause_that_comes_before_the_beginning_gives_the_execution_back() {
     let workflow = workflow([task("a", &[])]);
-    let mut state = ExecutionState::new(workflow, Arc::default(), Vec::new());
+    let mut state = ExecutionState::new(workflow, InputValues::default(), Vec::new());
     let commands = state.apply(Event::Paused);
     assert!(matches!(commands[..], [Command::Release]), "{commands:?}");
 }

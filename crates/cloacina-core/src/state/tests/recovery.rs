@@ -38,11 +38,11 @@ fn failures_and_skips_on_record_give_the_same_end() {
         ruled("handler", &["b"], TriggerRule::OneFailed),
     ]);
     let failed = || Recorded {
-        outcome: Some(Outcome::Failed { error: "a broke".to_owned() }),
+        outcome: Some(Box::new(Outcome::Failed { error: "a broke".to_owned() })),
         ..Recorded::default()
     };
     let skipped = || Recorded {
-        outcome: Some(Outcome::Skipped(SkipReason::UpstreamFailed("a".into()))),
+        outcome: Some(Box::new(Outcome::Skipped(SkipReason::UpstreamFailed("a".into())))),
         ..Recorded::default()
     };
     let mut run = Machine::take_up(&flow, json!({}), vec![failed(), skipped()]);
@@ -104,7 +104,7 @@ fn an_abandoned_task_fails_without_running() {
     let recorded = || Recorded {
         failed_attempts: 1,
         retry_in: Some(Duration::from_secs(9)),
-        abandoned: Some("its worker died 3 times".to_owned()),
+        abandoned: Some("its worker died 3 times".into()),
         ..Recorded::default()
     };
     let mut run = Machine::take_up(&flow, json!({}), vec![recorded()]);

@@ -16,7 +16,7 @@ enum Bodies {
 /// Runs a workflow to its end and returns how many commands that took.
 fn commands(flow: &Workflow, bodies: Bodies) -> (usize, Finish) {
     let at = Instant::now();
-    let mut state = ExecutionState::new(flow.clone(), Arc::default(), Vec::new());
+    let mut state = ExecutionState::new(flow.clone(), InputValues::default(), Vec::new());
     let mut events = VecDeque::from([Event::Begun { at }]);
     let mut count = 0;
     while let Some(event) = events.pop_front() {

@@ -30,7 +30,7 @@ pub(super) struct World<'a> {
     plans: &'a [Plan],
     expected: &'a Expected,
     workflow: Workflow,
-    input: Arc<BTreeMap<String, Value>>,
+    input: InputValues,
     at: Instant,
     // The store.
     pub(super) rows: BTreeMap<String, TaskEnd>,
@@ -66,8 +66,8 @@ impl<'a> World<'a> {
                 .retry(RetryPolicy::new(plan.script.max_attempts))
         });
         let workflow = workflow(tasks);
-        let input = Arc::new(input.clone());
-        let state = ExecutionState::new(workflow.clone(), Arc::clone(&input), Vec::new());
+        let input = InputValues::from(input.clone());
+        let state = ExecutionState::new(workflow.clone(), input.clone(), Vec::new());
         let mut world = Self {
             plans,
             expected,
@@ -354,7 +354,7 @@ impl<'a> World<'a> {
             return;
         }
         let recorded = self.workflow.tasks().iter().map(|task| self.record(task.id().as_str()));
-        let input = Arc::clone(&self.input);
+        let input = self.input.clone();
         self.state = ExecutionState::new(self.workflow.clone(), input, recorded.collect());
         if self.paused {
             // Nobody is given an execution that is paused.
@@ -390,6 +390,6 @@ impl<'a> World<'a> {
             TaskState::Cancelled => Outcome::Cancelled,
             TaskState::Pending | TaskState::Running => unreachable!("no row has this state"),
         };
-        Recorded { outcome: Some(outcome), ..Recorded::default() }
+        Recorded { outcome: Some(Box::new(outcome)), ..Recorded::default() }
     }
 }
