@@ -12,6 +12,12 @@ use tokio::time::Instant;
 /// A slower answer than this, or a clock that was put so far, is told apart from one that was a little late.
 const SLOWEST: TimeDelta = TimeDelta::milliseconds(100);
 
+/// An answer that is late by less may have travelled for longer than the best one.
+const ON_TIME: TimeDelta = TimeDelta::milliseconds(10);
+
+/// Where no answer was on time for so long, the clock was put back.
+const DOUBT: Duration = Duration::from_secs(60);
+
 /// A moment on the database's clock and on this process's own, when it became known.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
@@ -34,7 +40,38 @@ impl Reading {
 /// counts for all: with one for each transaction a task might begin before that on which it depends has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Clocks {
-    best: Mutex<Option<Reading>>,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The reading that was fastest.
+    best: Reading,
+    /// Since when no answer was on time, and the one of these that was fastest.
+    doubt: Option<(Instant, Reading)>,
+}
+
+impl Known {
+    const fn new(best: Reading) -> Self {
+        Self { best, doubt: None }
+    }
+
+    /// Takes another reading into account.
+    fn after(self, now: Reading) -> Self {
+        let late = self.best.at(now.instant) - now.time;
+        if !(TimeDelta::zero()..=SLOWEST).contains(&late) {
+            return Self::new(now);
+        }
+        if late <= ON_TIME {
+            return Self::new(self.best);
+        }
+        let (since, fastest) = self.doubt.unwrap_or((now.instant, now));
+        let fastest = if fastest.at(now.instant) < now.time { now } else { fastest };
+        if now.instant.duration_since(since) >= DOUBT {
+            return Self::new(fastest);
+        }
+        Self { doubt: Some((since, fastest)), ..self }
+    }
 }
 
 impl Clocks {
@@ -46,19 +83,15 @@ impl Clocks {
     /// Works out the database's time from the readings before; nothing before the first. It is as long behind as that answer
     /// travelled.
     pub(crate) fn estimate(&self) -> Option<Clock> {
-        let best = (*self.best.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let best = (*self.known.lock().unwrap_or_else(PoisonError::into_inner))?.best;
         let instant = Instant::now();
         Some(Clock { now: Reading { time: best.at(instant), instant }, best })
     }
 
     fn take(&self, now: Reading) -> Clock {
-        let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
-        let good = best.filter(|best| {
-            let late = best.at(now.instant) - now.time;
-            (TimeDelta::zero()..=SLOWEST).contains(&late)
-        });
-        let best = *best.insert(good.unwrap_or(now));
-        Clock { now, best }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = known.map_or(Known::new(now), |known| known.after(now));
+        Clock { now, best: known.insert(all).best }
     }
 }
 
@@ -172,6 +205,32 @@ mod tests {
         let estimate = clocks.estimate().unwrap();
         assert_eq!(estimate.at(began + MILLISECOND * 50), ended);
         assert_eq!(estimate.now(), estimate.at(estimate.now.instant));
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_a_little_is_followed_after_a_while() {
+        let (clocks, began) = (Clocks::default(), Instant::now());
+        let (second, put_back) = (1_000, 80);
+        clocks.take(reading(began, 0, 1));
+        let mut ahead = Vec::new();
+        for beat in (5..=70).step_by(5) {
+            let now = reading(began, beat * second - put_back, 1 + beat % 2 + put_back);
+            let clock = clocks.take(now);
+            ahead.push((clock.at(now.instant + MILLISECOND) - now.time).num_milliseconds());
+        }
+        assert_eq!(ahead.first(), Some(&82), "it may have travelled");
+        assert!(ahead.last().is_some_and(|ahead| *ahead <= 3), "it was put back: {ahead:?}");
+    }
+
+    #[test]
+    fn answers_that_travel_longer_for_a_while_do_not_set_the_clock() {
+        let (clocks, began) = (Clocks::default(), Instant::now());
+        let first = clocks.take(reading(began, 0, 1)).at(began);
+        for beat in 1..=40 {
+            let travels = if beat % 8 == 0 { 3 } else { 60 };
+            let clock = clocks.take(reading(began, beat * 5_000, travels));
+            assert_eq!(clock.at(began), first, "after {beat} answers");
+        }
     }
 
     #[test]
