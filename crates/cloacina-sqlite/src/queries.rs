@@ -34,6 +34,7 @@ statements! {
         EXECUTIONS_COUNT = "executions/count";
         EXECUTIONS_DELETE = "executions/delete";
         EXECUTIONS_LIST = "executions/list";
+        EXECUTIONS_LIST_OWNED = "executions/list_owned";
         EXECUTIONS_LIST_UNOWNED = "executions/list_unowned";
         EXECUTIONS_LOAD = "executions/load";
         EXECUTIONS_NEXT_DUE = "executions/next_due";

@@ -98,9 +98,10 @@ pub(crate) async fn list(
     connection: &mut SqliteConnection,
     query: &ExecutionQuery,
 ) -> Result<Vec<ExecutionRecord>, BackendError> {
-    let statement = match query.unowned {
-        Some(_) => queries::EXECUTIONS_LIST_UNOWNED,
-        None => queries::EXECUTIONS_LIST,
+    let statement = match (query.unowned, query.owner) {
+        (Some(_), _) => queries::EXECUTIONS_LIST_UNOWNED,
+        (None, Some(_)) => queries::EXECUTIONS_LIST_OWNED,
+        (None, None) => queries::EXECUTIONS_LIST,
     };
     let before = query.before.as_ref().map_or(&AFTER_ALL_IDS[..], |id| id.as_uuid().as_bytes());
     let statuses: Vec<&str> = query.statuses.iter().map(|status| status.as_str()).collect();

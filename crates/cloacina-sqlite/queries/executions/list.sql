@@ -6,7 +6,6 @@ WHERE
     id < ?1
     AND (?2 IS NULL OR status IN (SELECT j.value FROM json_each(?2) AS j))
     AND (?3 IS NULL OR workflow = ?3)
-    AND (?6 IS NULL OR (owner = ?6 AND finished_at IS NULL))
     AND (
         ?5 IS NULL
         OR (workflow, version) NOT IN (SELECT j.value ->> 0, j.value ->> 1 FROM json_each(?5) AS j)

@@ -10,7 +10,7 @@ use sqlx::{Executor as _, Row as _};
 use crate::support::{LONG, new_execution, open, place, raw, worker};
 
 /// The statements that run all the time, with the tables that each may only search.
-const HOT: [&str; 24] = [
+const HOT: [&str; 25] = [
     "executions/standing",
     "executions/by_key",
     "executions/insert",
@@ -21,6 +21,7 @@ const HOT: [&str; 24] = [
     "executions/next_due_by_id",
     "executions/claim",
     "executions/load",
+    "executions/list_owned",
     "executions/release",
     "executions/release_all",
     "executions/recover",
