@@ -138,7 +138,10 @@ impl<B: Backend> UnifiedExecutor<B> {
         self.execute_with(workflow, input, ExecuteOptions::new()).await
     }
 
-    /// As [`execute_async`](Self::execute_async), with an idempotency key or a delay.
+    /// As [`execute_async`](Self::execute_async), with an idempotency key or a delay: it returns once the execution is on record, and
+    /// [`PipelineExecution::wait`] waits for its end.
+    ///
+    /// A key that an execution of the same workflow has is answered with that execution, whatever its input was.
     ///
     /// Each attempt of a task runs in a span `attempt` with the fields `tenant`, `execution_id`, `task` and `attempt`. While the execution
     /// stays with the executor that it was submitted to, and that took it up at once, those are children of the span in which this is called,
@@ -295,6 +298,9 @@ impl<B: Backend> UnifiedExecutor<B> {
 
     /// Repeats an execution that failed or was cancelled: a new execution with the same input, in which the completed
     /// tasks keep their results.
+    ///
+    /// A completed task keeps its result also if something that it depends on runs again, as where it ran because that had failed,
+    /// or in any case: it does not run again itself. What failed runs again even if another task handled that.
     ///
     /// # Errors
     ///

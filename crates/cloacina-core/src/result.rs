@@ -45,7 +45,8 @@ pub struct TaskResult {
     pub task_id: TaskId,
     /// Its state.
     pub status: TaskState,
-    /// How many attempts were made, one that runs included.
+    /// How many attempts were made, one that runs included. Of a task that was cancelled, those that are on record: a body that ran
+    /// for less than a third of the lease is not.
     pub attempts: u32,
     /// When its last attempt began.
     pub start_time: Option<DateTime<Utc>>,
@@ -53,7 +54,7 @@ pub struct TaskResult {
     pub end_time: Option<DateTime<Utc>>,
     /// How long its last attempt took.
     pub duration: Option<Duration>,
-    /// How far its attempt has come, as its body says; only while that runs.
+    /// How far its attempt has come, as its body says; only while that runs, or how far it had come when it was cancelled.
     pub progress: Option<String>,
     /// What it returned.
     pub output: Option<Value>,
@@ -145,28 +146,36 @@ fn task_results(
         snapshot.tasks.iter().map(|task| (&task.task, task)).collect();
     for task in tasks {
         results.push(match recorded.remove(task) {
-            Some(record) => ended(record)?,
+            Some(record) => ended(record, snapshot)?,
             None => unended(task, snapshot),
         });
     }
     // Tasks of the version under which it was submitted, which another one took further.
     for record in snapshot.tasks.iter().filter(|task| recorded.contains_key(&task.task)) {
-        results.push(ended(record)?);
+        results.push(ended(record, snapshot)?);
     }
     Ok(results)
 }
 
-fn ended(record: &TaskRecord) -> Result<TaskResult, BackendError> {
+fn ended(record: &TaskRecord, snapshot: &ExecutionSnapshot) -> Result<TaskResult, BackendError> {
     let output = record.output.as_ref().map(|text| read(text.as_str(), "the output of a task"));
-    let ran = record.attempts > 0;
+    // Whoever orders a cancel does not know what ran.
+    let cancelled = snapshot
+        .attempts
+        .iter()
+        .filter(|attempt| record.state == TaskState::Cancelled && attempt.task == record.task)
+        .max_by_key(|attempt| (attempt.attempt, attempt.epoch));
+    let attempts = cancelled.map_or(0, |attempt| attempt.attempt).max(record.attempts);
+    let started = cancelled.map_or(record.started_at, |attempt| attempt.started_at);
+    let ran = attempts > 0;
     Ok(TaskResult {
         task_id: record.task.clone(),
         status: record.state,
-        attempts: record.attempts,
-        start_time: ran.then_some(record.started_at),
+        attempts,
+        start_time: ran.then_some(started),
         end_time: Some(record.ended_at),
-        duration: ran.then(|| between(record.started_at, record.ended_at)),
-        progress: None,
+        duration: ran.then(|| between(started, record.ended_at)),
+        progress: cancelled.and_then(|attempt| attempt.progress.clone()),
         output: output.transpose()?,
         error_message: record.error.clone(),
         skip_reason: record.skip.clone(),

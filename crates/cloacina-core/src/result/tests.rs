@@ -7,6 +7,8 @@ use crate::backend::{
 };
 use crate::{ExecutionId, PipelineResult, PipelineStatus, TaskState};
 
+use super::TaskRecord;
+
 /// A running execution whose task `a` has made these attempts.
 fn snapshot(attempts: &[AttemptState]) -> ExecutionSnapshot {
     let epoch = DateTime::UNIX_EPOCH;
@@ -60,5 +62,35 @@ fn the_attempt_that_runs_counts() {
         let result = PipelineResult::from_snapshot(snapshot(attempts), &["a".into()]).unwrap();
         let task = result.task("a").unwrap();
         assert_eq!((task.status, task.attempts), (status, count), "{attempts:?}");
+    }
+}
+
+#[test]
+fn what_ran_when_it_was_cancelled_is_told_by_its_attempt() {
+    use AttemptState::{Failed, Running};
+    let cases: [(&[AttemptState], u32, Option<&str>); 3] =
+        [(&[], 0, None), (&[Running], 1, Some("half")), (&[Failed, Running], 2, Some("half"))];
+    for (attempts, count, progress) in cases {
+        let mut snapshot = snapshot(attempts);
+        if let Some(last) = snapshot.attempts.last_mut() {
+            last.progress = Some("half".to_owned());
+        }
+        snapshot.record.status = PipelineStatus::Cancelled;
+        snapshot.tasks.push(TaskRecord {
+            task: "a".into(),
+            ordinal: 0,
+            state: TaskState::Cancelled,
+            attempts: 0,
+            changes: None,
+            output: None,
+            error: None,
+            skip: None,
+            started_at: snapshot.now,
+            ended_at: snapshot.now,
+        });
+        let result = PipelineResult::from_snapshot(snapshot, &["a".into()]).unwrap();
+        let task = result.task("a").unwrap();
+        assert_eq!((task.attempts, task.progress.as_deref()), (count, progress), "{attempts:?}");
+        assert_eq!(task.start_time.is_some(), count > 0, "{attempts:?}");
     }
 }
