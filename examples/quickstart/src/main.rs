@@ -1,7 +1,7 @@
 //! A workflow in a few lines: four tasks, a retry that really happens, a condition, and a file that remembers it all.
 //!
 //! ```sh
-//! cargo run -p cloacina-examples --example quickstart
+//! cargo run -p cloacina-quickstart
 //! ```
 //!
 //! Keeps its data in `quickstart.db` in the current folder. Run it as often as you like: each run is a new execution in
@@ -59,7 +59,7 @@ workflow! {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let executor = UnifiedExecutor::new("sqlite://quickstart.db").await?;
     let result = executor.execute("orders", Context::new()).await?;
     let executions = executor.list_executions().await?.len();
