@@ -1,10 +1,11 @@
 //! A run of the engine: executions are submitted, and waited for, as a user would.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use cloacina_core::{Backend, Context, ExecutorConfig, PipelineStatus, UnifiedExecutor, Workflow};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -70,8 +71,10 @@ pub(crate) async fn run<P: Place>(place: &P, load: &Load) -> Result<Run> {
     for (worker, executor) in executors.iter().enumerate() {
         // The first ones take what does not divide.
         let share = |whole: usize| (whole + load.workers - 1 - worker) / load.workers;
-        let (executions, in_flight) = (share(load.executions), share(load.in_flight).max(1));
-        callers.spawn(call(executor.clone(), load.workflow.clone(), executions, in_flight));
+        let left = Arc::new(AtomicUsize::new(share(load.executions)));
+        for _ in 0..share(load.in_flight).max(1) {
+            callers.spawn(call(executor.clone(), load.workflow.clone(), Arc::clone(&left)));
+        }
     }
     let mut waits = Samples::default();
     while let Some(called) = callers.join_next().await {
@@ -85,30 +88,23 @@ pub(crate) async fn run<P: Place>(place: &P, load: &Load) -> Result<Run> {
     Ok(Run { elapsed, waits, counted, settled, peak })
 }
 
-/// Submits executions and waits for their ends, so many at once.
+/// Submits executions and waits for their ends, one after the other, as long as some are left.
 async fn call<B: Backend>(
     executor: UnifiedExecutor<B>,
     workflow: Workflow,
-    executions: usize,
-    in_flight: usize,
+    left: Arc<AtomicUsize>,
 ) -> Result<Samples> {
-    let calls = stream::iter(0..executions).map(|number| {
-        let (executor, workflow) = (&executor, &workflow);
-        async move {
-            let mut input = Context::new();
-            input.set("order", number.into());
-            let begun = Instant::now();
-            let execution = executor.execute_async(workflow.name(), input).await?;
-            let status = execution.wait().await?.status;
-            ensure!(status == PipelineStatus::Completed, "an execution ended as {status:?}");
-            Ok(begun.elapsed())
-        }
-    });
-    let calls = calls.buffer_unordered(in_flight);
-    calls
-        .try_fold(Samples::default(), |mut waits, wait| async move {
-            waits.add(wait);
-            Ok(waits)
-        })
-        .await
+    let mut waits = Samples::default();
+    while let Ok(number) =
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+    {
+        let mut input = Context::new();
+        input.set("order", number.into());
+        let begun = Instant::now();
+        let execution = executor.execute_async(workflow.name(), input).await?;
+        let status = execution.wait().await?.status;
+        ensure!(status == PipelineStatus::Completed, "an execution ended as {status:?}");
+        waits.add(begun.elapsed());
+    }
+    Ok(waits)
 }

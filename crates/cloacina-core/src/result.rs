@@ -137,21 +137,21 @@ impl PipelineResult {
     }
 }
 
+/// Tells of each task. What is on record of them is in the same order.
 fn task_results(
     snapshot: &ExecutionSnapshot,
     tasks: &[TaskId],
 ) -> Result<Vec<TaskResult>, BackendError> {
-    let mut results = Vec::new();
-    let mut recorded: BTreeMap<&TaskId, &TaskRecord> =
-        snapshot.tasks.iter().map(|task| (&task.task, task)).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    let mut records = snapshot.tasks.iter().peekable();
     for task in tasks {
-        results.push(match recorded.remove(task) {
+        results.push(match records.next_if(|record| record.task == *task) {
             Some(record) => ended(record, snapshot)?,
             None => unended(task, snapshot),
         });
     }
     // Tasks of the version under which it was submitted, which another one took further.
-    for record in snapshot.tasks.iter().filter(|task| recorded.contains_key(&task.task)) {
+    for record in records {
         results.push(ended(record, snapshot)?);
     }
     Ok(results)

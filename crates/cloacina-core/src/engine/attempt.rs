@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
-use super::committer::Committer;
+use super::committer::Line;
 use super::driver::{Address, AttemptEnd, Order};
 use super::slots::Slot;
 use crate::backend::{
@@ -39,7 +39,7 @@ type Seclusion<'a> = (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) engine: Arc<Engine>,
-    pub(super) committer: Committer,
+    pub(super) line: Line,
     pub(super) workflow: Workflow,
     pub(super) execution: ExecutionId,
     pub(super) worker: WorkerId,
@@ -57,10 +57,8 @@ pub(super) struct Attempt {
     /// Whether its start tells the events of the suspicion.
     pub(super) announce: bool,
     pub(super) timeout: Duration,
-    /// Stops the body.
+    /// Calls off the start, or stops the body.
     pub(super) cancellation: CancellationToken,
-    /// Calls off a start that has not happened.
-    pub(super) halt: CancellationToken,
     /// What others may see of it.
     pub(super) signs: Arc<Signs>,
     pub(super) driver: Address,
@@ -69,7 +67,7 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Makes the attempt and reports to the driver.
     pub(super) async fn run(self: Box<Self>) {
-        let engine = Arc::clone(&self.engine);
+        let engine = &self.engine;
         let Some(slot) = self.wait_for_slot().await else { return self.report_not_started() };
         let Some((exclusive, _shared)) = self.wait_for_company().await else {
             return self.report_not_started();
@@ -82,11 +80,11 @@ impl Attempt {
             // A store that does not take the record must not keep everybody else from running.
             let patience = self.engine.config.lease_ttl;
             let recorded = tokio::time::timeout(patience, self.record_start(company));
-            if self.halt.is_cancelled() || recorded.await != Ok(true) {
+            if self.cancellation.is_cancelled() || recorded.await != Ok(true) {
                 return self.report_not_started();
             }
         }
-        if self.halt.is_cancelled() {
+        if self.cancellation.is_cancelled() {
             return self.report_not_started();
         }
         if !engine.lease.holds() {
@@ -134,7 +132,7 @@ impl Attempt {
     /// Waits for the lease and a slot; `None` if the start is called off before.
     async fn wait_for_slot(&self) -> Option<Slot> {
         let engine = &self.engine;
-        if self.halt.is_cancelled() {
+        if self.cancellation.is_cancelled() {
             return None;
         }
         // Without a lease it holds no slot that somebody else could use.
@@ -145,7 +143,7 @@ impl Attempt {
         }
         tokio::select! {
             biased;
-            () = self.halt.cancelled() => None,
+            () = self.cancellation.cancelled() => None,
             slot = async {
                 self.signs.wait_for(Wait::Lease);
                 engine.lease.held().await;
@@ -164,7 +162,7 @@ impl Attempt {
         }
         tokio::select! {
             biased;
-            () = self.halt.cancelled() => None,
+            () = self.cancellation.cancelled() => None,
             company = self.find_company() => Some(company),
         }
     }
@@ -186,7 +184,8 @@ impl Attempt {
             ..Checkpoint::new(self.execution, self.worker, self.epoch)
         };
         let (answer, recorded) = oneshot::channel();
-        self.committer.checkpoint(checkpoint, |verdict| drop(answer.send(verdict)));
+        let committer = self.engine.lines.of(self.line);
+        committer.checkpoint(checkpoint, |verdict| drop(answer.send(verdict)));
         let Ok(Ok((verdict, _))) = recorded.await else { return false };
         // The driver would only try again.
         let order = match verdict {

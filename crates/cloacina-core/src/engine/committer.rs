@@ -99,14 +99,22 @@ impl Lines {
     }
 
     /// Gives out the lines in turn. What is committed of one execution has to stay in one.
-    pub(super) fn next(&self) -> Committer {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        self.lines[next % self.lines.len()].clone()
+    pub(super) fn next(&self) -> Line {
+        Line(self.next.fetch_add(1, Ordering::Relaxed) % self.lines.len())
+    }
+
+    /// The way into the next batch of a line.
+    pub(super) fn of(&self, line: Line) -> &Committer {
+        &self.lines[line.0]
     }
 }
 
-/// The way into the next batch of a line. Cheap to clone.
-#[derive(Debug, Clone)]
+/// One of the lines.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line(usize);
+
+/// The way into the next batch of a line.
+#[derive(Debug)]
 pub(super) struct Committer {
     items: mpsc::UnboundedSender<Item>,
 }

@@ -16,11 +16,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::Engine;
-use super::committer::Committer;
+use super::committer::Line;
 use super::held::{Held, Load};
 use super::partings::Parting;
 use super::restore::TakenUp;
@@ -69,7 +68,7 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Driver {
     engine: Arc<Engine>,
-    committer: Committer,
+    line: Line,
     id: ExecutionId,
     worker: WorkerId,
     epoch: u64,
@@ -87,7 +86,6 @@ pub(super) struct Driver {
     /// Counts attempts and checkpoints.
     serial: u64,
     timers: Timers,
-    halt: CancellationToken,
     paused: bool,
     /// Held from the end of an attempt that ran alone until that is committed.
     exclusive: Option<OwnedRwLockWriteGuard<()>>,
@@ -128,7 +126,6 @@ impl Driver {
                 ongoing: Vec::new(),
                 serial: 0,
                 timers: Timers::default(),
-                halt: CancellationToken::new(),
                 paused: false,
                 exclusive: None,
                 overtaken: false,
@@ -137,7 +134,7 @@ impl Driver {
                 anchor: (snapshot.now, Instant::now()),
                 snapshot,
                 cause,
-                committer: engine.lines.next(),
+                line: engine.lines.next(),
                 engine: Arc::clone(engine),
             })
         };
@@ -278,7 +275,8 @@ impl Driver {
         let Self { id: execution, worker, epoch, .. } = *self;
         let release = Release { execution, worker, epoch, due_in };
         // With those of others: a worker may give back hundreds at once.
-        while let Some(Err(error)) = self.committer.release(release.clone()).await {
+        let committer = self.engine.lines.of(self.line);
+        while let Some(Err(error)) = committer.release(release.clone()).await {
             tracing::warn!(execution_id = %self.id, %error, "an execution could not be given back");
             tokio::select! {
                 biased;
@@ -315,7 +313,6 @@ impl Driver {
         }
         self.snapshot.record.status = status;
         self.snapshot.record.finished_at = Some(self.snapshot.now);
-        self.snapshot.tasks.sort_by_key(|task| task.ordinal);
         let tasks = self.state.workflow().task_ids();
         let result = crate::PipelineResult::from_snapshot(self.snapshot, &tasks);
         self.engine.waiters.tell(self.id, result.map_err(Arc::new));

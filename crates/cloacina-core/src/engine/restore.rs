@@ -77,18 +77,17 @@ pub(super) fn take_up(
     config: &ExecutorConfig,
 ) -> Result<TakenUp, BackendError> {
     let input: BTreeMap<String, Value> = read(snapshot.input.as_str(), "the input")?;
-    let mut recorded: Vec<Recorded> =
-        workflow.tasks().iter().map(|_| Recorded::default()).collect();
+    let mut recorded: BTreeMap<u32, Recorded> = BTreeMap::new();
     for task in &snapshot.tasks {
         // A task that the workflow no longer has was found to be harmless; its changes are lost to this version.
         if let Some(ordinal) = workflow.ordinal(task.task.as_str()) {
-            recorded[ordinal as usize].outcome = Some(Box::new(outcome(task)?));
+            recorded.entry(ordinal).or_default().outcome = Some(Box::new(outcome(task)?));
         }
     }
     let mut suspects = Suspects { takeovers: snapshot.record.takeovers, tasks: BTreeSet::new() };
     let by_task = attempts_by_task(workflow, &snapshot.attempts);
     for (ordinal, attempts) in by_task {
-        let slot = &mut recorded[ordinal as usize];
+        let slot = recorded.entry(ordinal).or_default();
         if slot.outcome.is_some() {
             continue;
         }

@@ -85,7 +85,7 @@ impl Runners {
         }
         let queue = std::mem::take(&mut inner.queue);
         let (called_off, queue) =
-            queue.into_iter().partition(|(attempt, _)| attempt.halt.is_cancelled());
+            queue.into_iter().partition(|(attempt, _)| attempt.cancellation.is_cancelled());
         inner.queue = queue;
         inner.mark = SHORT.max(inner.queue.len() * 2);
         let called_off: VecDeque<Job> = called_off;

@@ -7,7 +7,7 @@
 //! After M. Shreedhar and G. Varghese, "Efficient Fair Queuing Using Deficit Round Robin", SIGCOMM 1995, where each body counts
 //! as one: how long it will take nobody knows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +23,7 @@ pub(crate) struct Slots {
 struct Inner {
     /// None are free while a lane waits that may have one.
     free: usize,
-    lanes: HashMap<u64, LaneState>,
+    lanes: BTreeMap<u64, LaneState>,
     /// The lanes that wait and may have a slot, in the order of their turns.
     turns: VecDeque<u64>,
     next_lane: u64,
@@ -59,7 +59,7 @@ pub(crate) struct Slot {
 impl Slots {
     pub(crate) fn new(count: usize) -> Arc<Self> {
         let inner =
-            Inner { free: count, lanes: HashMap::new(), turns: VecDeque::new(), next_lane: 0 };
+            Inner { free: count, lanes: BTreeMap::new(), turns: VecDeque::new(), next_lane: 0 };
         Arc::new(Self { inner: Mutex::new(inner) })
     }
 

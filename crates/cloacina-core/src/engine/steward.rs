@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::Engine;
 use super::driver::Order;
-use super::held::Load;
 use super::strangers::Strangers;
 use crate::backend::{
     ClaimRequest, ClaimScope, ExecutionQuery, Heartbeat, Outlook, ProofOfDeath, Pulse, Release,
@@ -142,6 +141,16 @@ pub(super) async fn watch(engine: Arc<Engine>) {
     }
 }
 
+/// What a claim gave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claimed {
+    /// For how many executions there was a place.
+    pub(super) places: usize,
+    pub(super) taken: usize,
+    /// The wait until the next delayed execution falls due.
+    next_due: Option<Duration>,
+}
+
 impl Engine {
     /// Sends one heartbeat. A worker that was declared dead lets go of everything and registers anew.
     pub(super) async fn beat_once(self: &Arc<Self>) {
@@ -268,15 +277,12 @@ impl Engine {
 
     /// Claims as much as there is room for; the wait until the next delayed execution falls due.
     async fn claim_once(self: &Arc<Self>) -> Result<Option<Duration>, BackendError> {
-        // Submits do not take meanwhile what may come.
-        let places = self.reserve(CLAIM_MAX);
-        let limit = places.own();
         let scope = ClaimScope::Workflows(self.workflows.keys());
-        let (taken, next_due) = self.claim_scope(places, scope).await?;
-        if taken == limit {
+        let claimed = self.claim_scope(CLAIM_MAX, scope).await?;
+        if claimed.taken == claimed.places {
             self.note_unowned();
         }
-        Ok(next_due)
+        Ok(claimed.next_due)
     }
 
     /// Gives back what this worker owns without knowing: a claim or a submit that seemed to fail may have happened, or
@@ -307,22 +313,31 @@ impl Engine {
         }
     }
 
-    /// Claims at most as many executions as there are places; how many, and the wait until the next delayed one falls due.
+    /// Claims up to `wanted` executions, as many as there are places for.
     pub(super) async fn claim_scope(
         self: &Arc<Self>,
-        mut places: Load,
+        wanted: usize,
         scope: ClaimScope,
-    ) -> Result<(usize, Option<Duration>), BackendError> {
-        let worker = self.worker();
-        let limit = u32::try_from(places.own()).unwrap_or(u32::MAX);
+    ) -> Result<Claimed, BackendError> {
         let engine = Arc::clone(self);
         // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
         let claimed = self.spawn(async move {
             // An order in between would find no driver, and the driver would not know of it.
             let _control = engine.control.lock().await;
+            let worker = engine.worker();
+            // Under the lock: a claim before this one may have held them all. Submits do not take meanwhile what may come.
+            let mut places = engine.reserve(wanted);
+            let limit = u32::try_from(places.own()).unwrap_or(u32::MAX);
+            let mut claimed = Claimed { places: places.own(), taken: 0, next_due: None };
+            if limit == 0 {
+                return Ok(claimed);
+            }
             let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;
-            let taken = claims.executions.len();
-            places.set(taken);
+            claimed.taken = claims.executions.len();
+            claimed.next_due = claims.next_due;
+            if places.set(claimed.taken) {
+                engine.claim_more();
+            }
             engine.note_peers(claims.peers);
             for snapshot in claims.executions {
                 // Declared dead meanwhile, it owns nothing any more.
@@ -330,7 +345,7 @@ impl Engine {
                     engine.take_up(worker, snapshot, places.split_one());
                 }
             }
-            Ok((taken, claims.next_due))
+            Ok(claimed)
         });
         claimed.await.unwrap_or(Err(BackendError::Closed))
     }

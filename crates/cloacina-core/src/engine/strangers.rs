@@ -42,21 +42,28 @@ impl Engine {
     ///
     /// The others are left alone for a worker that knows their version.
     async fn claim_strangers(self: &Arc<Self>, strangers: &mut Strangers) -> Page {
-        if self.room() == 0 {
+        // While no claim is under way: that holds all places that there are.
+        let room = {
+            let _control = self.control.lock().await;
+            self.room()
+        };
+        if room == 0 {
             return Page::Last;
         }
         match self.fitting_strangers(strangers).await {
             Ok(fitting) if fitting.is_empty() => {}
-            Ok(mut fitting) => {
-                let places = self.reserve(fitting.len());
-                if places.own() < fitting.len() {
+            Ok(fitting) => {
+                let wanted = fitting.len();
+                match self.claim_scope(wanted, ClaimScope::Adopt(fitting)).await {
                     // The others are looked at again once there is room, from the first page on.
-                    fitting.truncate(places.own());
-                    strangers.page = None;
-                }
-                if let Err(error) = self.claim_scope(places, ClaimScope::Adopt(fitting)).await {
-                    tracing::warn!(%error, "claiming executions of another version failed");
-                    return Page::Last;
+                    Ok(claimed) if claimed.places < wanted => strangers.page = None,
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "claiming executions of another version failed");
+                        // It held places meanwhile.
+                        self.claim_more();
+                        return Page::Last;
+                    }
                 }
             }
             Err(error) => {

@@ -89,7 +89,7 @@ impl Engine {
             retry_of,
         };
         let (acknowledge, acknowledged) = oneshot::channel();
-        let line = self.lines.next();
+        let line = self.lines.of(self.lines.next());
         match place {
             Some(place) => {
                 let (snapshot, expected) = (snapshot_of(&new), self.held.expect(id));
@@ -187,7 +187,7 @@ impl Engine {
     async fn give_back_submitted(&self, release: Release) {
         let Release { execution, epoch, .. } = release;
         // Before it counts as a death. If that came first, or this fails, it is taken back.
-        let _ = self.lines.next().release(release).await;
+        let _ = self.lines.of(self.lines.next()).release(release).await;
         self.partings.note(Survival { execution, epoch }, Parting::Lost);
         self.note_unowned();
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::{BackendError, ExecutionId, PipelineResult};
@@ -17,7 +18,10 @@ pub(super) struct Waiters {
 }
 
 /// `None` once nobody will be told anything any more.
-type ById = Option<BTreeMap<ExecutionId, Vec<oneshot::Sender<Answer>>>>;
+type ById = Option<BTreeMap<ExecutionId, Senders>>;
+
+/// Mostly one waits.
+type Senders = SmallVec<[oneshot::Sender<Answer>; 1]>;
 
 impl Default for Waiters {
     fn default() -> Self {

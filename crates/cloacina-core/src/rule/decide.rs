@@ -139,7 +139,7 @@ pub(crate) enum Dependency {
 /// What a rule looks at.
 pub(crate) struct View<'a> {
     /// The dependencies in the order of their declaration.
-    pub(crate) dependencies: &'a [(TaskId, Dependency)],
+    pub(crate) dependencies: &'a [(&'a TaskId, Dependency)],
     /// Reads the context that the task would get.
     pub(crate) context: &'a dyn Fn(&str) -> Option<Value>,
 }
@@ -172,7 +172,7 @@ struct Tally {
 
 impl View<'_> {
     fn state(&self, task: &TaskId) -> Option<&Dependency> {
-        self.dependencies.iter().find(|(id, _)| id == task).map(|(_, state)| state)
+        self.dependencies.iter().find(|(id, _)| *id == task).map(|(_, state)| state)
     }
 
     fn tally(&self) -> Tally {
@@ -194,7 +194,7 @@ impl View<'_> {
         for (id, state) in self.dependencies.iter().filter(|(id, _)| wanted(id)) {
             match state {
                 Dependency::Failed => {
-                    blamed.insert(id.clone());
+                    blamed.insert((*id).clone());
                 }
                 Dependency::UpstreamFailed(roots) => blamed.extend(roots.iter().cloned()),
                 Dependency::Completed | Dependency::Skipped => {}
@@ -207,7 +207,7 @@ impl View<'_> {
         for (id, state) in self.dependencies {
             match state {
                 Dependency::Failed => {
-                    return Decision::Skip(SkipReason::UpstreamFailed(id.clone()));
+                    return Decision::Skip(SkipReason::UpstreamFailed((*id).clone()));
                 }
                 Dependency::UpstreamFailed(roots) => return upstream_failed(roots),
                 Dependency::Completed | Dependency::Skipped => {}
@@ -219,8 +219,9 @@ impl View<'_> {
     fn skip_for_skip(&self) -> Decision {
         let skipped = self.dependencies.iter().find(|(_, state)| *state == Dependency::Skipped);
         Decision::Skip(
-            skipped
-                .map_or(SkipReason::Condition, |(id, _)| SkipReason::UpstreamSkipped(id.clone())),
+            skipped.map_or(SkipReason::Condition, |(id, _)| {
+                SkipReason::UpstreamSkipped((*id).clone())
+            }),
         )
     }
 }

@@ -13,11 +13,9 @@ use crate::{SkipReason, TaskId};
 
 /// Decides for dependencies `d0`, `d1`, and so on, with that context.
 fn decide(rule: &TriggerRule, states: &[Dependency], context: &Value) -> Decision {
-    let dependencies: Vec<(TaskId, Dependency)> = states
-        .iter()
-        .enumerate()
-        .map(|(index, state)| (TaskId::from(format!("d{index}")), state.clone()))
-        .collect();
+    let ids: Vec<TaskId> =
+        (0..states.len()).map(|index| TaskId::from(format!("d{index}"))).collect();
+    let dependencies: Vec<(&TaskId, Dependency)> = ids.iter().zip(states.iter().cloned()).collect();
     let read = |key: &str| context.get(key).cloned();
     rule.decide(&View { dependencies: &dependencies, context: &read })
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::writes::{Writes, applied, apply, merge};
-use super::{ContextView, ExecutionState, Outcome, Phase, Settled};
+use super::{ContextView, ExecutionState, Ordinals, Outcome, Phase, Settled};
 use crate::backend::{EventKind, Finish, NewEvent, TaskEnd};
 use crate::dag::to_ordinal;
 use crate::rule::{Decision, Dependency, View};
@@ -16,11 +17,11 @@ use crate::{NotCompleted, PipelineStatus, SkipReason, TaskId};
 impl ExecutionState {
     /// Decides the tasks without dependencies; what is on record follows from there.
     pub(super) fn begin(&mut self, at: Instant) {
-        let roots: Vec<u32> =
-            (0..self.slots.len()).filter(|&i| self.slots[i].missing == 0).map(to_ordinal).collect();
-        let mut settled = Vec::new();
-        for ordinal in roots {
-            self.decide(ordinal, at, &mut settled);
+        let mut settled = Ordinals::new();
+        for index in 0..self.slots.len() {
+            if self.workflow.dag().dependencies[index].is_empty() {
+                self.decide(to_ordinal(index), at, &mut settled);
+            }
         }
         self.propagate(settled, at);
     }
@@ -28,13 +29,13 @@ impl ExecutionState {
     /// Notes an outcome that a body brought about, and settles all that follows.
     pub(super) fn settle(&mut self, ordinal: u32, outcome: Outcome, at: Instant) {
         self.note(ordinal, outcome);
-        self.propagate(vec![ordinal], at);
+        self.propagate(Ordinals::from_iter([ordinal]), at);
     }
 
-    fn propagate(&mut self, mut settled: Vec<u32>, at: Instant) {
-        let workflow = self.workflow.clone();
+    fn propagate(&mut self, mut settled: Ordinals, at: Instant) {
         while let Some(ordinal) = settled.pop() {
-            for &dependent in &workflow.dag().dependents[ordinal as usize] {
+            for place in 0..self.workflow.dag().dependents[ordinal as usize].len() {
+                let dependent = self.workflow.dag().dependents[ordinal as usize][place];
                 let slot = self.slot_mut(dependent);
                 slot.missing -= 1;
                 if slot.missing == 0 {
@@ -48,15 +49,19 @@ impl ExecutionState {
     }
 
     /// Decides a task whose dependencies are all settled. What is on record counts before what the rule says.
-    fn decide(&mut self, ordinal: u32, at: Instant, settled: &mut Vec<u32>) {
+    fn decide(&mut self, ordinal: u32, at: Instant, settled: &mut Ordinals) {
         let upstream = self.upstream(ordinal);
         let before = self.take_before(ordinal);
         let decision = self.rule_decision(ordinal, &before);
         self.slot_mut(ordinal).before = Some(before);
-        if let Decision::Run { because_of } = &decision {
-            self.slot_mut(ordinal).because_of.clone_from(because_of);
+        let slot = self.slot_mut(ordinal);
+        if let Decision::Run { because_of } = &decision
+            && !because_of.is_empty()
+        {
+            slot.because_of = Some(Box::new(because_of.clone()));
         }
-        if let Some(outcome) = self.slot_mut(ordinal).recorded.outcome.take() {
+        let outcome = slot.recorded.as_mut().and_then(|recorded| recorded.outcome.take());
+        if let Some(outcome) = outcome {
             self.note(ordinal, *outcome);
             settled.push(ordinal);
             return;
@@ -77,10 +82,13 @@ impl ExecutionState {
     }
 
     /// Lets a task run: now, when its retry is due, or not at all if it was given up.
-    fn schedule(&mut self, ordinal: u32, at: Instant, settled: &mut Vec<u32>) {
-        let recorded = &mut self.slot_mut(ordinal).recorded;
-        let attempts = recorded.failed_attempts;
-        if let Some(error) = recorded.abandoned.take().map(String::from) {
+    fn schedule(&mut self, ordinal: u32, at: Instant, settled: &mut Ordinals) {
+        let slot = self.slot_mut(ordinal);
+        let attempts = slot.failed_attempts();
+        let mut recorded = slot.recorded.as_mut();
+        let abandoned = recorded.as_mut().and_then(|recorded| recorded.abandoned.take());
+        let retry_in = recorded.and_then(|recorded| recorded.retry_in.take());
+        if let Some(error) = abandoned.map(String::from) {
             let end = self.end(ordinal, crate::TaskState::Failed, attempts + 1, (at, at));
             self.next.events.push(NewEvent {
                 kind: EventKind::Abandoned,
@@ -90,7 +98,7 @@ impl ExecutionState {
             self.put_on_record(TaskEnd { error: Some(error.clone()), ..end });
             self.note(ordinal, Outcome::Failed { error });
             settled.push(ordinal);
-        } else if let Some(delay) = recorded.retry_in.take() {
+        } else if let Some(delay) = retry_in {
             self.slot_mut(ordinal).phase = Phase::RetryWait { due: at + delay };
             self.next_effects.waits.push((ordinal, at, delay));
         } else {
@@ -104,10 +112,10 @@ impl ExecutionState {
 
     /// Collects what the parents hand on. The last dependent takes it away, so that a chain never copies it.
     fn take_before(&mut self, ordinal: u32) -> Arc<Writes> {
-        let workflow = self.workflow.clone();
+        let Self { workflow, slots, .. } = self;
         let parents = &workflow.dag().dependencies[ordinal as usize];
         let handed_on = parents.iter().filter_map(|&parent| {
-            let slot = self.slot_mut(parent);
+            let slot = &mut slots[parent as usize];
             slot.takers -= 1;
             if slot.takers > 0 {
                 return slot.after.clone();
@@ -121,6 +129,9 @@ impl ExecutionState {
     /// Collects how the parents ended, for the task's body.
     fn upstream(&self, ordinal: u32) -> Arc<[Upstream]> {
         let parents = &self.workflow.dag().dependencies[ordinal as usize];
+        if parents.is_empty() {
+            return Arc::default();
+        }
         let upstream = parents.iter().map(|&parent| {
             let task = self.workflow.task_at(parent).id().clone();
             let slot = self.slot(parent);
@@ -141,9 +152,9 @@ impl ExecutionState {
 
     fn rule_decision(&self, ordinal: u32, before: &Arc<Writes>) -> Decision {
         let parents = &self.workflow.dag().dependencies[ordinal as usize];
-        let dependencies: Vec<(TaskId, Dependency)> = parents
+        let dependencies: SmallVec<[(&TaskId, Dependency); 4]> = parents
             .iter()
-            .map(|&parent| (self.workflow.task_at(parent).id().clone(), self.dependency(parent)))
+            .map(|&parent| (self.workflow.task_at(parent).id(), self.dependency(parent)))
             .collect();
         let context = ContextView::new(self.input.clone(), Arc::clone(before));
         let read = |key: &str| context.get(key).cloned();
@@ -218,8 +229,8 @@ impl ExecutionState {
         let handled: BTreeSet<&TaskId> = self
             .slots
             .iter()
-            .filter(|slot| slot.phase == Phase::Settled(Settled::Completed))
-            .flat_map(|slot| &slot.because_of)
+            .filter(|slot| matches!(slot.phase, Phase::Settled(Settled::Completed)))
+            .flat_map(|slot| slot.because_of.iter().flat_map(|tasks| tasks.iter()))
             .collect();
         let unhandled = self.slots.iter().zip(self.workflow.tasks()).find_map(|(slot, task)| {
             match &slot.phase {

@@ -55,9 +55,7 @@ impl ExecutionState {
                 }))
             }
             Phase::Running => Why::Started,
-            Phase::RetryWait { due } => {
-                Why::Retry { attempt: slot.recorded.failed_attempts + 1, due }
-            }
+            Phase::RetryWait { due } => Why::Retry { attempt: slot.failed_attempts() + 1, due },
         })
     }
 

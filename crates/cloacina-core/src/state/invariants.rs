@@ -65,11 +65,12 @@ pub(crate) fn violation(state: &ExecutionState) -> Option<String> {
         if started && parents.iter().any(waited_for) {
             return Some(format!("task `{id}` was started before its dependencies were committed"));
         }
-        let missing = parents.iter().filter(|&&parent| !settled(parent)).count();
+        let missing = to_ordinal(parents.iter().filter(|&&parent| !settled(parent)).count());
         if slot.phase == Phase::Waiting && (slot.missing != missing || missing == 0) {
             return Some(format!("task `{id}` waits for {} of {missing} tasks", slot.missing));
         }
-        if slot.recorded.outcome.is_some() && settled(to_ordinal(index)) {
+        let on_record = slot.recorded.as_ref().is_some_and(|recorded| recorded.outcome.is_some());
+        if on_record && settled(to_ordinal(index)) {
             return Some(format!("task `{id}` was settled twice"));
         }
     }

@@ -24,12 +24,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, TaskEnd};
+use crate::dag::to_ordinal;
 use crate::task::Upstream;
 use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
 
 pub(crate) use explain::Why;
 use record::Record;
-pub(crate) use types::{AttemptResult, Command, Draft, Event, Outcome, Recorded};
+use types::Ordinals;
+pub(crate) use types::{AttemptResult, Command, Commands, Draft, Event, Outcome, Recorded};
 use writes::{Change, Writes};
 pub(crate) use writes::{ContextView, InputValues};
 
@@ -44,7 +46,7 @@ pub(crate) struct ExecutionState {
     running: usize,
     paused: bool,
     /// Tasks that may run now: all that they depend on is committed.
-    startable: Vec<u32>,
+    startable: Ordinals,
     /// What gathers for the next checkpoint.
     next: Draft,
     /// What follows once `next` is committed.
@@ -57,21 +59,22 @@ pub(crate) struct ExecutionState {
 #[derive(Debug, Default)]
 struct Effects {
     /// Tasks that may run then.
-    ready: Vec<u32>,
+    ready: Ordinals,
     /// Retries whose wait begins then.
     waits: Vec<(u32, Instant, Duration)>,
     /// The execution is at its end then.
     finish: Option<Finish>,
     /// Tasks whose ends it holds: nothing that depends on them starts before.
-    ends: Vec<u32>,
+    ends: Ordinals,
 }
 
 #[derive(Debug)]
 struct Slot {
     phase: Phase,
     /// How many dependencies are not settled.
-    missing: usize,
-    recorded: Recorded,
+    missing: u32,
+    /// Nothing for a task that neither ran before nor failed.
+    recorded: Option<Box<Recorded>>,
     /// What it got, from the decision until it is settled.
     before: Option<Arc<Writes>>,
     /// How its dependencies ended, from the decision until it is settled.
@@ -80,11 +83,11 @@ struct Slot {
     after: Option<Arc<Writes>>,
     /// What it returned, until the last dependent took it.
     output: Option<JsonText>,
-    takers: usize,
+    takers: u32,
     record: Record,
-    changes: Vec<Change>,
-    /// The failed tasks because of which it runs.
-    because_of: BTreeSet<TaskId>,
+    changes: Box<[Change]>,
+    /// The failed tasks because of which it runs, if that is why.
+    because_of: Option<Box<BTreeSet<TaskId>>>,
     /// The failed tasks behind a skip.
     roots: Option<Arc<BTreeSet<TaskId>>>,
 }
@@ -111,27 +114,39 @@ enum Settled {
     Cancelled,
 }
 
+impl Slot {
+    fn failed_attempts(&self) -> u32 {
+        self.recorded.as_ref().map_or(0, |recorded| recorded.failed_attempts)
+    }
+}
+
 impl ExecutionState {
-    /// Makes the state of an execution that is about to be taken up. `recorded` is by ordinal.
-    pub(crate) fn new(workflow: Workflow, input: InputValues, recorded: Vec<Recorded>) -> Self {
+    /// Makes the state of an execution that is about to be taken up. `recorded` is what there is, by ordinal.
+    pub(crate) fn new(
+        workflow: Workflow,
+        input: InputValues,
+        recorded: impl IntoIterator<Item = (u32, Recorded)>,
+    ) -> Self {
         let dag = workflow.dag();
-        let mut recorded = recorded.into_iter();
-        let slots: Vec<Slot> = (0..dag.len())
+        let mut slots: Vec<Slot> = (0..dag.len())
             .map(|ordinal| Slot {
                 phase: Phase::Waiting,
-                missing: dag.dependencies[ordinal].len(),
-                recorded: recorded.next().unwrap_or_default(),
+                missing: to_ordinal(dag.dependencies[ordinal].len()),
+                recorded: None,
                 before: None,
                 upstream: Arc::default(),
                 after: None,
                 output: None,
-                takers: dag.dependents[ordinal].len(),
+                takers: to_ordinal(dag.dependents[ordinal].len()),
                 record: Record::InStore,
-                changes: Vec::new(),
-                because_of: BTreeSet::new(),
+                changes: Box::default(),
+                because_of: None,
                 roots: None,
             })
             .collect();
+        for (ordinal, recorded) in recorded {
+            slots[ordinal as usize].recorded = Some(Box::new(recorded));
+        }
         Self {
             unsettled: slots.len(),
             workflow,
@@ -139,7 +154,7 @@ impl ExecutionState {
             slots,
             running: 0,
             paused: false,
-            startable: Vec::new(),
+            startable: Ordinals::new(),
             next: Draft::default(),
             next_effects: Effects::default(),
             on_its_way: None,
@@ -151,8 +166,8 @@ impl ExecutionState {
     }
 
     /// Takes in an event and tells what to do, in order.
-    pub(crate) fn apply(&mut self, event: Event) -> Vec<Command> {
-        let mut commands = Vec::new();
+    pub(crate) fn apply(&mut self, event: Event) -> Commands {
+        let mut commands = Commands::new();
         match event {
             Event::Begun { at } => self.begin(at),
             Event::AttemptEnded { ordinal, started, ended, result } => {
@@ -177,7 +192,7 @@ impl ExecutionState {
                     self.slot_mut(ordinal).record = Record::InStore;
                 }
                 if let Some(finish) = effects.finish {
-                    return vec![Command::Ended(finish)];
+                    return Commands::from_iter([Command::Ended(finish)]);
                 }
                 self.take_effect(effects, &mut commands);
             }
@@ -197,7 +212,7 @@ impl ExecutionState {
     }
 
     /// Sends off what has gathered, and starts what may run.
-    fn drive(&mut self, commands: &mut Vec<Command>) {
+    fn drive(&mut self, commands: &mut Commands) {
         if self.on_its_way.is_none() {
             let effects = std::mem::take(&mut self.next_effects);
             if self.next.is_empty() {
@@ -220,14 +235,14 @@ impl ExecutionState {
             let context = ContextView::new(self.input.clone(), writes);
             let slot = self.slot_mut(ordinal);
             slot.phase = Phase::Running;
-            let attempt = slot.recorded.failed_attempts + 1;
+            let attempt = slot.failed_attempts() + 1;
             let upstream = Arc::clone(&slot.upstream);
             self.running += 1;
             commands.push(Command::Start { ordinal, attempt, context, upstream });
         }
     }
 
-    fn take_effect(&mut self, effects: Effects, commands: &mut Vec<Command>) {
+    fn take_effect(&mut self, effects: Effects, commands: &mut Commands) {
         self.startable.extend(effects.ready);
         for (ordinal, since, delay) in effects.waits {
             commands.push(Command::WaitForRetry { ordinal, since, delay });
@@ -235,7 +250,7 @@ impl ExecutionState {
     }
 
     /// Reports whether a task could be started at once, were the execution not on hold.
-    pub(crate) const fn has_startable(&self) -> bool {
+    pub(crate) fn has_startable(&self) -> bool {
         !self.startable.is_empty()
     }
 
@@ -262,8 +277,7 @@ impl ExecutionState {
         self.running -= 1;
         let retry = self.workflow.task_at(ordinal).retry.clone();
         let slot = self.slot_mut(ordinal);
-        let attempt = slot.recorded.failed_attempts + 1;
-        let first_started = *slot.recorded.first_started.get_or_insert(started);
+        let attempt = slot.failed_attempts() + 1;
         match result {
             AttemptResult::Success { changes, changes_json, output } => {
                 let end = self.end(ordinal, TaskState::Completed, attempt, (started, ended));
@@ -273,6 +287,8 @@ impl ExecutionState {
                 self.settle(ordinal, Outcome::Completed { changes, output: kept }, ended);
             }
             AttemptResult::Failure { error, random } => {
+                let recorded = slot.recorded.get_or_insert_default();
+                let first_started = *recorded.first_started.get_or_insert(started);
                 let elapsed = ended.saturating_duration_since(first_started);
                 match retry.next_delay_if_wanted(attempt, &error, elapsed, random) {
                     Some(delay) => self.retry(ordinal, attempt, &error, (started, ended), delay),
@@ -311,22 +327,22 @@ impl ExecutionState {
             retry_in: delay,
         });
         let slot = self.slot_mut(ordinal);
-        slot.recorded.failed_attempts = attempt;
+        slot.recorded.get_or_insert_default().failed_attempts = attempt;
         slot.phase = Phase::RetryWait { due: ended + delay };
         self.next_effects.waits.push((ordinal, ended, delay));
     }
 
     fn cancel_unsettled(&mut self, at: Instant, limit: Duration) {
         for index in 0..self.slots.len() {
-            let ordinal = crate::dag::to_ordinal(index);
+            let ordinal = to_ordinal(index);
             if matches!(self.slots[index].phase, Phase::Settled(_)) {
                 continue;
             }
             let slot = &mut self.slots[index];
-            let attempts = slot.recorded.failed_attempts + u32::from(slot.phase == Phase::Running);
+            let attempts = slot.failed_attempts() + u32::from(slot.phase == Phase::Running);
             slot.phase = Phase::Settled(Settled::Cancelled);
             // What a retried execution took over keeps its row.
-            if slot.recorded.outcome.take().is_none() {
+            if slot.recorded.take().is_none_or(|recorded| recorded.outcome.is_none()) {
                 let end = self.end(ordinal, TaskState::Cancelled, attempts, (at, at));
                 self.put_on_record(end);
             }

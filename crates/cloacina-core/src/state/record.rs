@@ -19,6 +19,10 @@ impl ExecutionState {
     /// Puts a task's end into the next checkpoint.
     pub(super) fn put_on_record(&mut self, end: TaskEnd) {
         self.slot_mut(end.ordinal).record = Record::OnItsWay;
+        // Most checkpoints hold the end of one task, and many are on their way.
+        if self.next.tasks.is_empty() {
+            self.next.tasks.reserve_exact(1);
+        }
         self.next.tasks.push(end);
     }
 

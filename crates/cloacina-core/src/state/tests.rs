@@ -72,7 +72,7 @@ impl Machine {
 
     fn take_up(workflow: &Workflow, input: Value, recorded: Vec<Recorded>) -> Self {
         let input: BTreeMap<String, Value> = serde_json::from_value(input).unwrap();
-        let state = ExecutionState::new(workflow.clone(), input.into(), recorded);
+        let state = ExecutionState::new(workflow.clone(), input.into(), (0..).zip(recorded));
         let mut machine = Self {
             state,
             at: Instant::now(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::ContextView;
@@ -46,6 +47,12 @@ pub(crate) enum AttemptResult {
         random: f64,
     },
 }
+
+/// What the rim has to do, in order. Most events ask for one or two things.
+pub(crate) type Commands = SmallVec<[Command; 2]>;
+
+/// Tasks, by ordinal. No larger than a `Vec`, and without one for the few that most checkpoints are about.
+pub(super) type Ordinals = SmallVec<[u32; 4]>;
 
 /// What the rim has to do.
 #[derive(Debug)]

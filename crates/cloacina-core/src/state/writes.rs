@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use crate::Context;
 use crate::context::Changes;
@@ -95,7 +96,7 @@ impl ContextView {
 }
 
 /// Merges what several parents hand on.
-pub(crate) fn merge(mut parents: Vec<Arc<Writes>>) -> Arc<Writes> {
+pub(crate) fn merge(mut parents: SmallVec<[Arc<Writes>; 4]>) -> Arc<Writes> {
     parents.dedup_by(|left, right| Arc::ptr_eq(left, right));
     let largest = (0..parents.len()).max_by_key(|&index| parents[index].len());
     let Some(largest) = largest else { return Arc::default() };
@@ -127,7 +128,7 @@ pub(super) struct Change {
 }
 
 /// A task's changes as they are kept for the end.
-pub(super) fn applied(changes: Changes, before: &Writes) -> Vec<Change> {
+pub(super) fn applied(changes: Changes, before: &Writes) -> Box<[Change]> {
     let set = changes.set.into_iter().map(|(key, value)| (key, Some(Arc::new(value))));
     let removed = changes.removed.into_iter().map(|key| (key, None));
     set.chain(removed)

@@ -2,22 +2,25 @@
 -- executions that complete. Nothing is written unless each execution that has a checkpoint is in the hands in which it is
 -- expected; what is there already is an error.
 --
--- Executions are locked in the order in which they are given, each looked up by itself: that leaves the planner no choice, whatever
--- its statistics say. The others hear of it if they are to (`sessions/tell`).
+-- Executions are locked in the order of their ids, in which they are given with their owners and epochs. Columns become rows by
+-- set-returning functions in the list of what is selected: those in `FROM` would keep all their rows first. The others hear of
+-- it if they are to (`sessions/tell`).
 WITH found AS (
-    SELECT now.status = 'running' AND now.owner = r.owner AND now.epoch = r.epoch AS fits
-    FROM unnest($7::uuid [], $8::uuid [], $9::bigint []) AS r (id, owner, epoch)
-    LEFT JOIN LATERAL (
-        SELECT e.status, e.owner, e.epoch
-        FROM {schema}.executions AS e
-        WHERE e.id = r.id
-        LIMIT 1
-        FOR NO KEY UPDATE
-    ) AS now ON true
+    SELECT e.status, e.owner, e.epoch
+    FROM {schema}.executions AS e
+    WHERE e.id = ANY($7)
+    ORDER BY e.id
+    FOR NO KEY UPDATE
 ),
 
 verdict AS (
-    SELECT count(*) FILTER (WHERE f.fits IS NOT TRUE) = 0 AS fits FROM found AS f
+    SELECT
+        coalesce(
+            array_agg(CASE WHEN f.status = 'running' THEN f.owner END) = $8::uuid []
+            AND array_agg(f.epoch) = $9::bigint [],
+            cardinality($7::uuid []) = 0
+        ) AS fits
+    FROM found AS f
 ),
 
 submits AS (
@@ -25,8 +28,13 @@ submits AS (
         id, workflow, version, status, owner, epoch, created_at, started_at, input
     )
     SELECT r.id, r.workflow, r.version, 'running', $2, 1, $1, $1, r.input
-    FROM unnest($3::uuid [], $4::text [], $5::text [], $6::text [])
-        AS r (id, workflow, version, input)
+    FROM (
+        SELECT
+            unnest($3::uuid []) AS id,
+            unnest($4::text []) AS workflow,
+            unnest($5::text []) AS version,
+            unnest($6::text []) AS input
+    ) AS r
     WHERE (SELECT v.fits FROM verdict AS v)
 ),
 
@@ -37,10 +45,16 @@ completions AS (
     SELECT
         r.execution_id, r.task, r.ordinal, 'completed', 1, r.started_at, r.ended_at, r.changes,
         r.output
-    FROM unnest(
-        $10::uuid [], $11::text [], $12::bigint [], $13::timestamptz [], $14::timestamptz [],
-        $15::text [], $16::text []
-    ) AS r (execution_id, task, ordinal, started_at, ended_at, changes, output)
+    FROM (
+        SELECT
+            unnest($10::uuid []) AS execution_id,
+            unnest($11::text []) AS task,
+            unnest($12::bigint []) AS ordinal,
+            unnest($13::timestamptz []) AS started_at,
+            unnest($14::timestamptz []) AS ended_at,
+            unnest($15::text []) AS changes,
+            unnest($16::text []) AS output
+    ) AS r
     WHERE (SELECT v.fits FROM verdict AS v)
 ),
 

@@ -147,6 +147,7 @@ macro_rules! for_each_executor_case {
             values_come_back_exactly_as_they_went_in,
             odd_names_and_errors_come_back,
             a_type_that_panics_over_what_is_on_record_keeps_only_its_own_waiting,
+            an_execution_of_another_version_has_its_turn_where_looks_for_work_never_cease,
             a_type_that_panics_over_its_input_is_an_error_of_the_submit,
             a_version_that_cannot_be_read_keeps_only_its_own_waiting,
             an_execution_goes_on_under_a_version_that_fits,

@@ -1,13 +1,13 @@
 //! An executor's own end of a back end whose type is not known.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use cloacina_core::backend::{
-    Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, Claims, Control,
+    Backend, BackendError, Batch, BatchVerdicts, Burial, ClaimRequest, ClaimScope, Claims, Control,
     ControlVerdict, Counts, EventRecord, ExecutionQuery, ExecutionRecord, ExecutionSnapshot,
     Heartbeat, JsonText, NewWorker, Pulse, Release, Standing, Survival, WorkflowDefinition,
     WorkflowKey,
@@ -21,6 +21,8 @@ pub struct SharedBackend {
     stall: Stall,
     /// Keeps heartbeats from being made.
     silence: Stall,
+    /// How long each look for work takes, if it does; meanwhile changes never cease.
+    busy: Arc<OnceLock<Duration>>,
     calls: Calls,
 }
 
@@ -56,7 +58,7 @@ impl SharedBackend {
     #[must_use]
     pub fn new(handle: Arc<dyn Backend>) -> Self {
         let (stall, silence) = (Stall::default(), Stall::default());
-        Self { handle, stall, silence, calls: Calls::default() }
+        Self { handle, stall, silence, busy: Arc::default(), calls: Calls::default() }
     }
 
     /// Returns what holds up its commits.
@@ -67,6 +69,11 @@ impl SharedBackend {
     /// Returns what holds up its heartbeats.
     pub(crate) fn silence(&self) -> Stall {
         Arc::clone(&self.silence)
+    }
+
+    /// From now on each look for work takes so long, and changes never cease.
+    pub(crate) fn is_busy(&self, claim: Duration) {
+        self.busy.set(claim).expect("it is busy once");
     }
 
     /// Returns what notes its calls.
@@ -133,6 +140,9 @@ impl Backend for SharedBackend {
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, BackendError> {
         self.calls.note("claim");
+        if let (Some(time), ClaimScope::Workflows(_)) = (self.busy.get(), &request.scope) {
+            tokio::time::sleep(*time).await;
+        }
         self.handle.claim(request).await
     }
 
@@ -182,7 +192,9 @@ impl Backend for SharedBackend {
 
     async fn changed(&self, poll: Duration) {
         self.calls.note("changed");
-        self.handle.changed(poll).await;
+        if self.busy.get().is_none() {
+            self.handle.changed(poll).await;
+        }
     }
 
     async fn close(&self) {

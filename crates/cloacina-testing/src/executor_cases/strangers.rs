@@ -67,6 +67,19 @@ pub async fn a_type_that_panics_over_what_is_on_record_keeps_only_its_own_waitin
     new.ended_as(later, PipelineStatus::Completed).await;
 }
 
+/// Catches a look for work that keeps all places while it is under way, again and again, from executions of other versions.
+pub async fn an_execution_of_another_version_has_its_turn_where_looks_for_work_never_cease(
+    fx: &ExecutorFixture,
+) {
+    let journal = Journal::new();
+    // Beside a peer, a worker takes no more than it can run soon, and looks for that at once.
+    let _peer = fx.process([fitting("other", &journal)]).await;
+    let (new, backend) = fx.process_and_backend([fitting("w", &journal)], |builder| builder).await;
+    backend.is_busy(Duration::from_millis(300));
+    let [id] = left_behind(fx, ["w"]).await;
+    new.ended_as(id, PipelineStatus::Completed).await;
+}
+
 /// Catches a submit that panics in the hands of whoever calls it, where its input is of a type that does.
 pub async fn a_type_that_panics_over_its_input_is_an_error_of_the_submit(fx: &ExecutorFixture) {
     let journal = Journal::new();

@@ -81,7 +81,7 @@ impl Driver {
         self.ongoing[ordinal as usize] = Some(ongoing);
         let attempt = Box::new(Attempt {
             engine: Arc::clone(&self.engine),
-            committer: self.committer.clone(),
+            line: self.line,
             workflow,
             execution: self.id,
             worker: self.worker,
@@ -96,7 +96,6 @@ impl Driver {
             announce,
             timeout,
             cancellation,
-            halt: self.halt.clone(),
             signs,
             driver: self.address.clone(),
         });
@@ -185,7 +184,7 @@ impl Driver {
                 ongoing.noted = noted;
                 let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
                 // Nobody waits for it: it only lets other processes see what runs.
-                self.committer.checkpoint(checkpoint, |_| {});
+                self.engine.lines.of(self.line).checkpoint(checkpoint, |_| {});
             }
             return None;
         }
@@ -233,7 +232,8 @@ impl Driver {
     pub(super) fn call_off(&mut self) -> Option<End> {
         let mut waiting = Vec::new();
         for (ordinal, ongoing) in (0..).zip(&mut self.ongoing) {
-            if ongoing.take_if(|ongoing| ongoing.signs.call_off()).is_some() {
+            if let Some(called_off) = ongoing.take_if(|ongoing| ongoing.signs.call_off()) {
+                called_off.cancellation.cancel();
                 waiting.push(ordinal);
             }
         }
@@ -245,6 +245,5 @@ impl Driver {
             ongoing.signs.call_off();
             ongoing.cancellation.cancel();
         }
-        self.halt.cancel();
     }
 }

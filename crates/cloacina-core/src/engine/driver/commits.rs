@@ -38,7 +38,7 @@ impl Driver {
             Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
         self.committing = true;
         let address = self.address.clone();
-        self.committer.checkpoint(checkpoint, move |verdict| {
+        self.engine.lines.of(self.line).checkpoint(checkpoint, move |verdict| {
             address.tell(|driver| driver.committed(verdict, tally));
         });
     }
@@ -86,7 +86,11 @@ impl Driver {
 
     /// Notes what is about to be committed, so that a waiter need not read it back.
     pub(super) fn keep(&mut self, tasks: &[TaskEnd]) {
-        let records = tasks.iter().map(|end| TaskRecord {
+        let anchor = self.anchor;
+        if self.snapshot.tasks.is_empty() {
+            self.snapshot.tasks.reserve_exact(self.state.workflow().tasks().len());
+        }
+        self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
             task: end.task.clone(),
             ordinal: end.ordinal,
             state: end.state,
@@ -95,20 +99,14 @@ impl Driver {
             output: end.output.clone(),
             error: end.error.clone(),
             skip: end.skip.clone(),
-            started_at: self.stamp(end.started),
-            ended_at: self.stamp(end.ended),
-        });
-        let records: Vec<_> = records.collect();
-        self.snapshot.tasks.extend(records);
+            started_at: stamp(anchor, end.started),
+            ended_at: stamp(anchor, end.ended),
+        }));
     }
 
     /// Puts a moment of this process on the store's clock.
     pub(super) fn stamp(&self, at: Instant) -> DateTime<Utc> {
-        let (time, instant) = self.anchor;
-        // One of the two is zero.
-        let after = at.saturating_duration_since(instant);
-        let before = instant.saturating_duration_since(at);
-        time + after - before
+        stamp(self.anchor, at)
     }
 
     /// Ends the time alone of an attempt once nothing of it is left to be committed.
@@ -117,4 +115,12 @@ impl Driver {
             self.exclusive = None;
         }
     }
+}
+
+/// Puts a moment of this process on the clock of which `anchor` tells where it stood at another.
+fn stamp((time, instant): (DateTime<Utc>, Instant), at: Instant) -> DateTime<Utc> {
+    // One of the two is zero.
+    let after = at.saturating_duration_since(instant);
+    let before = instant.saturating_duration_since(at);
+    time + after - before
 }

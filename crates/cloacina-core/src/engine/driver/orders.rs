@@ -1,7 +1,5 @@
 //! Orders from outside.
 
-use tokio_util::sync::CancellationToken;
-
 use super::{Driver, End, Order};
 use crate::state::Event;
 
@@ -15,7 +13,6 @@ impl Driver {
             Order::Resume if !self.leaving && self.paused => {
                 self.overtaken |= self.committing;
                 self.paused = false;
-                self.halt = CancellationToken::new();
                 self.apply(Event::Resumed)
             }
             Order::Resume => None,
@@ -39,7 +36,6 @@ impl Driver {
 
     pub(super) fn pause(&mut self) -> Option<End> {
         self.paused = true;
-        self.halt.cancel();
         self.apply(Event::Paused).or_else(|| self.call_off())
     }
 }

@@ -355,7 +355,7 @@ impl<'a> World<'a> {
         }
         let recorded = self.workflow.tasks().iter().map(|task| self.record(task.id().as_str()));
         let input = self.input.clone();
-        self.state = ExecutionState::new(self.workflow.clone(), input, recorded.collect());
+        self.state = ExecutionState::new(self.workflow.clone(), input, (0..).zip(recorded));
         if self.paused {
             // Nobody is given an execution that is paused.
             self.released = true;
