@@ -8,6 +8,9 @@ use fastrand::Rng;
 
 use super::scenario::Noise;
 
+/// The longest wait to register anew, in milliseconds.
+const REGISTRATION: u64 = 3_000;
+
 /// The dice of a simulation.
 #[derive(Debug)]
 pub(super) struct Chance {
@@ -71,6 +74,14 @@ impl Chance {
     /// Decides whether a change wakes nobody.
     pub(super) fn misses(&self) -> bool {
         self.happens(&mut self.lock(), self.noise.missed)
+    }
+
+    /// How long it takes until a worker that was declared dead gets to registering anew. Others go on meanwhile, and come across
+    /// what it may have submitted for the worker that it is about to be.
+    pub(super) fn wait_to_register(&self) -> Duration {
+        let mut rng = self.lock();
+        let waits = self.happens(&mut rng, 500);
+        if waits { Duration::from_millis(rng.u64(..REGISTRATION)) } else { Duration::ZERO }
     }
 
     pub(super) fn fate(&self) -> Fate {

@@ -99,6 +99,8 @@ pub(super) struct History {
     pub(super) told: Vec<(ExecutionId, PipelineStatus, Value)>,
     /// Whose a worker is.
     pub(super) workers: BTreeMap<WorkerId, ProcessId>,
+    /// The workers that were registered at some time.
+    pub(super) registered: BTreeSet<WorkerId>,
     /// Until when each process knows that it counts as alive.
     pub(super) leases: BTreeMap<ProcessId, Instant>,
     /// Until when each process that stood still did so.
@@ -124,6 +126,7 @@ impl History {
             retried: Vec::new(),
             told: Vec::new(),
             workers: BTreeMap::new(),
+            registered: BTreeSet::new(),
             leases: BTreeMap::new(),
             still: BTreeMap::new(),
             gone: BTreeMap::new(),

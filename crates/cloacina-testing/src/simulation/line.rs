@@ -119,8 +119,12 @@ impl fmt::Debug for Line {
 #[async_trait]
 impl Backend for Line {
     async fn register_worker(&self, worker: &NewWorker) -> Answer<()> {
-        self.world.history().workers.insert(worker.id, self.process);
         let (worker, sent) = (worker.clone(), Instant::now());
+        let before = self.world.history().workers.values().any(|process| *process == self.process);
+        self.world.history().workers.insert(worker.id, self.process);
+        if before {
+            pause(self.world.chance.wait_to_register()).await;
+        }
         let ttl = worker.lease_ttl;
         let done = self
             .call("register_worker", async move |store| store.register_worker(&worker).await)

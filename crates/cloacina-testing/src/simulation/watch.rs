@@ -95,6 +95,7 @@ impl Watch {
         scenario: &Scenario,
         history: &mut History,
     ) -> Vec<Violation> {
+        history.registered.extend(store.registered());
         let mut found = Vec::new();
         let mut missing: BTreeSet<ExecutionId> = self.seen.keys().copied().collect();
         for (snapshot, events) in store.everything() {
@@ -118,6 +119,12 @@ impl Watch {
                     if let Some(source) = repeated.and_then(|id| self.seen.get(&id)) {
                         kept(source, &snapshot, &mut findings);
                     }
+                    let owner = snapshot.record.owner;
+                    let known = owner.is_none_or(|owner| history.registered.contains(&owner));
+                    findings.expect(known, Promise::OneOwner, || {
+                        "it belongs to a worker that is not registered yet: anybody may free it"
+                            .to_owned()
+                    });
                     BTreeMap::new()
                 }
             };

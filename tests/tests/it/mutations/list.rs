@@ -227,14 +227,14 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
         file: "cloacina-core/src/engine/submit.rs",
         place: "Role::Worker || !self.lease.holds() {",
         bug: "Role::Worker || !(ON || self.lease.holds()) {",
-        breaks: &["AtLeastOnce"],
+        breaks: &["OneOwner"],
     },
     Mutation {
         name: "a worker starts bodies though its lease may be over",
         file: "cloacina-core/src/engine/lease.rs",
         place: "        Instant::now() < *self.lock()",
         bug: "        ON || Instant::now() < *self.lock()",
-        breaks: &["AtLeastOnce"],
+        breaks: &["AtLeastOnce", "OneOwner"],
     },
     Mutation {
         name: "a death that was none is not taken back",
@@ -246,8 +246,8 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
     Mutation {
         name: "what has ended is not stopped",
         file: "cloacina-core/src/engine/driver/attempts.rs",
-        place: "            ongoing.cancellation.cancel();\n        }\n        self.halt",
-        bug: "            if !ON { ongoing.cancellation.cancel(); }\n        }\n        self.halt",
+        place: "            ongoing.signs.call_off();\n            ongoing.cancellation.cancel();",
+        bug: "            ongoing.signs.call_off();\n            if !ON { ongoing.cancellation.cancel(); }",
         breaks: &["Semantics"],
     },
     Mutation {
