@@ -58,7 +58,7 @@ impl ExecutionState {
         if let Decision::Run { because_of } = &decision
             && !because_of.is_empty()
         {
-            slot.because_of = Some(Box::new(because_of.clone()));
+            slot.because_of = Some(Arc::new(because_of.clone()));
         }
         let outcome = slot.recorded.as_mut().and_then(|recorded| recorded.outcome.take());
         if let Some(outcome) = outcome {

@@ -87,7 +87,7 @@ struct Slot {
     record: Record,
     changes: Box<[Change]>,
     /// The failed tasks because of which it runs, if that is why.
-    because_of: Option<Box<BTreeSet<TaskId>>>,
+    because_of: Option<Arc<BTreeSet<TaskId>>>,
     /// The failed tasks behind a skip.
     roots: Option<Arc<BTreeSet<TaskId>>>,
 }
