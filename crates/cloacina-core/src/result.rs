@@ -137,7 +137,7 @@ impl PipelineResult {
     }
 }
 
-/// Tells of each task. What is on record of them is in the same order.
+/// Tells of each task. What is on record of them has to be in the same order, each once, with unknown ones last.
 fn task_results(
     snapshot: &ExecutionSnapshot,
     tasks: &[TaskId],

@@ -49,8 +49,8 @@ pub(crate) fn is_ordinary_checkpoint(checkpoint: &Checkpoint) -> bool {
 /// The ordinary part of a batch. It is taken for new, and for the owners' own; should that be wrong, nothing is written.
 #[derive(Default)]
 pub(crate) struct Ordinary<'b> {
-    /// In whose hands the executions of checkpoints are expected, by their ids, so that no two transactions wait for each
-    /// other.
+    /// In whose hands the executions of checkpoints are expected. In the order of their ids, in which the statement locks and
+    /// compares them: no two transactions wait for each other.
     expected: BTreeMap<ExecutionId, (WorkerId, u64)>,
     submitter: Option<WorkerId>,
     submits: Vec<SubmitRow<'b>>,

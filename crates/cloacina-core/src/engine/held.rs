@@ -110,14 +110,20 @@ impl Load {
         Self { total: Arc::clone(&self.total), budget: Arc::clone(&self.budget), own }
     }
 
-    /// Sets its share; true if that has become less.
+    /// Takes another share in.
+    pub(super) fn add(&mut self, mut other: Self) {
+        self.own += std::mem::take(&mut other.own);
+    }
+
+    /// Sets its share; true if that has become less. Whoever notes work first and looks for room then, or gives up room first and
+    /// looks for work then, does not miss the other.
     pub(super) fn set(&mut self, own: usize) -> bool {
         let less = own < self.own;
         for total in [&*self.total, &self.budget.load] {
             if own > self.own {
-                total.fetch_add(own - self.own, Ordering::Relaxed);
+                total.fetch_add(own - self.own, Ordering::SeqCst);
             } else {
-                total.fetch_sub(self.own - own, Ordering::Relaxed);
+                total.fetch_sub(self.own - own, Ordering::SeqCst);
             }
         }
         self.own = own;
@@ -149,7 +155,7 @@ impl AllHeld {
 
     /// How much more may be held, as far as the process is concerned.
     pub(super) fn room(&self) -> usize {
-        self.budget.room(self.budget.load.load(Ordering::Relaxed), self.load())
+        self.budget.room(self.budget.load.load(Ordering::SeqCst), self.load())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Held>> {
@@ -185,7 +191,7 @@ impl AllHeld {
     pub(super) fn reserve(&self, wanted: usize, most: usize) -> Load {
         let (own, here) = raise(&self.load, wanted, |load| most.saturating_sub(load));
         let (_, granted) = raise(&self.budget.load, here, |load| self.budget.room(load, own));
-        self.load.fetch_sub(here - granted, Ordering::Relaxed);
+        self.load.fetch_sub(here - granted, Ordering::SeqCst);
         Load { total: Arc::clone(&self.load), budget: Arc::clone(&self.budget), own: granted }
     }
 
@@ -227,7 +233,7 @@ impl AllHeld {
 
     /// How many bodies run or wait for a slot, and executions that are about to begin.
     pub(super) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
+        self.load.load(Ordering::SeqCst)
     }
 
     fn address(&self, id: ExecutionId) -> Option<Address> {

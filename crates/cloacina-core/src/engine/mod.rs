@@ -105,7 +105,7 @@ pub(crate) struct Engine {
     lease: Lease,
     /// When the store last took a heartbeat without delay.
     calm: Mutex<Option<Instant>>,
-    /// Orders and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
+    /// Orders, claims and the reading of standings exclude each other, so that no driver acts on what has been overtaken.
     control: tokio::sync::Mutex<()>,
     tracker: TaskTracker,
     /// On which all tasks run, whoever brings about that they are started.
@@ -309,13 +309,13 @@ impl Engine {
 
     /// Notes that there may be work that nobody owns, and looks for it.
     fn note_unowned(&self) {
-        self.unowned.store(true, Ordering::Relaxed);
+        self.unowned.store(true, Ordering::SeqCst);
         self.claim_wake.notify_one();
     }
 
     /// Looks for more work if there may be some.
     fn claim_more(&self) {
-        if self.unowned.load(Ordering::Relaxed) {
+        if self.unowned.load(Ordering::SeqCst) {
             self.claim_wake.notify_one();
         }
     }

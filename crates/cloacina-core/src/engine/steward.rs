@@ -88,7 +88,7 @@ pub(super) async fn claim(engine: Arc<Engine>) {
             () = due => {
                 // Once: if there is no room now, whatever ends will ask again.
                 next_due = None;
-                engine.unowned.store(true, Ordering::Relaxed);
+                engine.unowned.store(true, Ordering::SeqCst);
             }
         }
         if engine.room() == 0 {
@@ -320,13 +320,17 @@ impl Engine {
         scope: ClaimScope,
     ) -> Result<Claimed, BackendError> {
         let engine = Arc::clone(self);
+        // One at once, before a submit takes it.
+        let first = self.reserve(wanted.min(1));
         // On the tracker: what was claimed must be taken up even if the caller is stopped in between.
         let claimed = self.spawn(async move {
             // An order in between would find no driver, and the driver would not know of it.
             let _control = engine.control.lock().await;
             let worker = engine.worker();
-            // Under the lock: a claim before this one may have held them all. Submits do not take meanwhile what may come.
-            let mut places = engine.reserve(wanted);
+            // The others under the lock: a claim before this one may have held all places. Submits do not take meanwhile what
+            // may come.
+            let mut places = engine.reserve(wanted - first.own());
+            places.add(first);
             let limit = u32::try_from(places.own()).unwrap_or(u32::MAX);
             let mut claimed = Claimed { places: places.own(), taken: 0, next_due: None };
             if limit == 0 {
@@ -335,9 +339,7 @@ impl Engine {
             let claims = engine.backend.claim(&ClaimRequest { worker, limit, scope }).await?;
             claimed.taken = claims.executions.len();
             claimed.next_due = claims.next_due;
-            if places.set(claimed.taken) {
-                engine.claim_more();
-            }
+            places.set(claimed.taken);
             engine.note_peers(claims.peers);
             for snapshot in claims.executions {
                 // Declared dead meanwhile, it owns nothing any more.
@@ -345,6 +347,9 @@ impl Engine {
                     engine.take_up(worker, snapshot, places.split_one());
                 }
             }
+            // Whoever looked for work meanwhile found no place.
+            drop(places);
+            engine.claim_more();
             Ok(claimed)
         });
         claimed.await.unwrap_or(Err(BackendError::Closed))

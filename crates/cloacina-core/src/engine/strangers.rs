@@ -42,7 +42,7 @@ impl Engine {
     ///
     /// The others are left alone for a worker that knows their version.
     async fn claim_strangers(self: &Arc<Self>, strangers: &mut Strangers) -> Page {
-        // While no claim is under way: that holds all places that there are.
+        // Looked at while no claim is under way, since a claim holds all the places that there are.
         let room = {
             let _control = self.control.lock().await;
             self.room()

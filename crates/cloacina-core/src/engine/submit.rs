@@ -164,6 +164,7 @@ impl Engine {
             self.spawn(async move {
                 engine.give_back_submitted(release).await;
                 drop((place, expected));
+                engine.claim_more();
                 let _ = acknowledge.send(Ok(verdict));
             });
             return;

@@ -53,28 +53,30 @@ impl ExecutionState {
         let upstream = self.upstream(ordinal);
         let before = self.take_before(ordinal);
         let decision = self.rule_decision(ordinal, &before);
-        self.slot_mut(ordinal).before = Some(before);
         let slot = self.slot_mut(ordinal);
-        if let Decision::Run { because_of } = &decision
-            && !because_of.is_empty()
-        {
-            slot.because_of = Some(Arc::new(because_of.clone()));
-        }
+        slot.before = Some(before);
+        let skip = match decision {
+            Decision::Run { because_of } => {
+                slot.because_of = because_of.into_iter().collect();
+                None
+            }
+            Decision::Skip(reason) => Some(reason),
+        };
         let outcome = slot.recorded.as_mut().and_then(|recorded| recorded.outcome.take());
         if let Some(outcome) = outcome {
             self.note(ordinal, *outcome);
             settled.push(ordinal);
             return;
         }
-        match decision {
-            Decision::Skip(reason) => {
+        match skip {
+            Some(reason) => {
                 let outcome = Outcome::Skipped(reason.clone());
                 let end = self.end(ordinal, outcome.state(), 0, (at, at));
                 self.put_on_record(TaskEnd { skip: Some(reason), ..end });
                 self.note(ordinal, outcome);
                 settled.push(ordinal);
             }
-            Decision::Run { .. } => {
+            None => {
                 self.slot_mut(ordinal).upstream = upstream;
                 self.schedule(ordinal, at, settled);
             }
@@ -230,7 +232,7 @@ impl ExecutionState {
             .slots
             .iter()
             .filter(|slot| matches!(slot.phase, Phase::Settled(Settled::Completed)))
-            .flat_map(|slot| slot.because_of.iter().flat_map(|tasks| tasks.iter()))
+            .flat_map(|slot| &slot.because_of)
             .collect();
         let unhandled = self.slots.iter().zip(self.workflow.tasks()).find_map(|(slot, task)| {
             match &slot.phase {

@@ -73,7 +73,7 @@ struct Slot {
     phase: Phase,
     /// How many dependencies are not settled.
     missing: u32,
-    /// Nothing for a task that neither ran before nor failed.
+    /// What was on record of it, and its failed attempts; nothing for most.
     recorded: Option<Box<Recorded>>,
     /// What it got, from the decision until it is settled.
     before: Option<Arc<Writes>>,
@@ -87,7 +87,7 @@ struct Slot {
     record: Record,
     changes: Box<[Change]>,
     /// The failed tasks because of which it runs, if that is why.
-    because_of: Option<Arc<BTreeSet<TaskId>>>,
+    because_of: Box<[TaskId]>,
     /// The failed tasks behind a skip.
     roots: Option<Arc<BTreeSet<TaskId>>>,
 }
@@ -121,7 +121,8 @@ impl Slot {
 }
 
 impl ExecutionState {
-    /// Makes the state of an execution that is about to be taken up. `recorded` is what there is, by ordinal.
+    /// Makes the state of an execution that is about to be taken up. `recorded` is what is on record, by ordinal;
+    /// tasks without a record are left out.
     pub(crate) fn new(
         workflow: Workflow,
         input: InputValues,
@@ -140,7 +141,7 @@ impl ExecutionState {
                 takers: to_ordinal(dag.dependents[ordinal].len()),
                 record: Record::InStore,
                 changes: Box::default(),
-                because_of: None,
+                because_of: Box::default(),
                 roots: None,
             })
             .collect();
@@ -275,7 +276,6 @@ impl ExecutionState {
             return;
         }
         self.running -= 1;
-        let retry = self.workflow.task_at(ordinal).retry.clone();
         let slot = self.slot_mut(ordinal);
         let attempt = slot.failed_attempts() + 1;
         match result {
@@ -289,6 +289,7 @@ impl ExecutionState {
             AttemptResult::Failure { error, random } => {
                 let recorded = slot.recorded.get_or_insert_default();
                 let first_started = *recorded.first_started.get_or_insert(started);
+                let retry = self.workflow.task_at(ordinal).retry.clone();
                 let elapsed = ended.saturating_duration_since(first_started);
                 match retry.next_delay_if_wanted(attempt, &error, elapsed, random) {
                     Some(delay) => self.retry(ordinal, attempt, &error, (started, ended), delay),

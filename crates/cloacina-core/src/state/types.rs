@@ -51,7 +51,7 @@ pub(crate) enum AttemptResult {
 /// What the rim has to do, in order. Most events ask for one or two things.
 pub(crate) type Commands = SmallVec<[Command; 2]>;
 
-/// Tasks, by ordinal. No larger than a `Vec`, and without one for the few that most checkpoints are about.
+/// Tasks, by ordinal. As large as a `Vec`, and without an allocation for up to four.
 pub(super) type Ordinals = SmallVec<[u32; 4]>;
 
 /// What the rim has to do.

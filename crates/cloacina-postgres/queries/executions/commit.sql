@@ -2,9 +2,9 @@
 -- executions that complete. Nothing is written unless each execution that has a checkpoint is in the hands in which it is
 -- expected; what is there already is an error.
 --
--- Executions are locked in the order of their ids, in which they are given with their owners and epochs. Columns become rows by
--- set-returning functions in the list of what is selected: those in `FROM` would keep all their rows first. The others hear of
--- it if they are to (`sessions/tell`).
+-- Executions are locked in the order of their ids. Their owners and epochs are given in that order as well: they are compared by
+-- their places. Columns become rows by set-returning functions in the list of what is selected: those in `FROM` would be
+-- materialised first. The others hear of it if they are to (`sessions/tell`).
 WITH found AS (
     SELECT e.status, e.owner, e.epoch
     FROM {schema}.executions AS e

@@ -300,7 +300,7 @@ async fn a_tenant_that_locks_its_own_tables_does_not_keep_the_connections_from_o
     }
     let mut lock = raw_to(&harness.url()).await;
     let tables = "BEGIN; LOCK hostile.executions, hostile.workers, hostile.tasks";
-    // A table is locked after another, so what the executor does just then can make it a deadlock.
+    // The tables are locked one after another, so what the executor does just then can turn it into a deadlock.
     while let Err(error) = lock.execute(tables).await {
         let code = error.as_database_error().and_then(|error| error.code());
         assert_eq!(code.as_deref(), Some("40P01"), "{error:?}");

@@ -21,7 +21,7 @@ pub struct SharedBackend {
     stall: Stall,
     /// Keeps heartbeats from being made.
     silence: Stall,
-    /// How long each look for work takes, if it does; meanwhile changes never cease.
+    /// If set, each look for work takes so long, and changes are reported without end.
     busy: Arc<OnceLock<Duration>>,
     calls: Calls,
 }

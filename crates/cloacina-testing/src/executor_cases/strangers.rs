@@ -67,12 +67,12 @@ pub async fn a_type_that_panics_over_what_is_on_record_keeps_only_its_own_waitin
     new.ended_as(later, PipelineStatus::Completed).await;
 }
 
-/// Catches a look for work that keeps all places while it is under way, again and again, from executions of other versions.
+/// Catches looks for work that keep all places while they are under way, so that executions of other versions find none.
 pub async fn an_execution_of_another_version_has_its_turn_where_looks_for_work_never_cease(
     fx: &ExecutorFixture,
 ) {
     let journal = Journal::new();
-    // Beside a peer, a worker takes no more than it can run soon, and looks for that at once.
+    // Beside a peer, a worker takes no more than it can run soon: one look for work reserves all of that.
     let _peer = fx.process([fitting("other", &journal)]).await;
     let (new, backend) = fx.process_and_backend([fitting("w", &journal)], |builder| builder).await;
     backend.is_busy(Duration::from_millis(300));

@@ -76,8 +76,8 @@ impl Chance {
         self.happens(&mut self.lock(), self.noise.missed)
     }
 
-    /// How long it takes until a worker that was declared dead gets to registering anew. Others go on meanwhile, and come across
-    /// what it may have submitted for the worker that it is about to be.
+    /// How long it takes until a worker that was declared dead gets to registering anew. Others go on meanwhile, and would find
+    /// what it submits under an id that is not registered yet.
     pub(super) fn wait_to_register(&self) -> Duration {
         let mut rng = self.lock();
         let waits = self.happens(&mut rng, 500);
