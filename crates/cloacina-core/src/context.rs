@@ -1,6 +1,9 @@
 //! The context: the named values that tasks read and change.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,11 +32,37 @@ pub const MAX_DEPTH: usize = 125;
 /// assert!(context.insert("rows", json!([])).is_err());
 /// # Ok::<(), cloacina_core::ContextError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context<T = Value> {
-    values: BTreeMap<String, T>,
+    /// The values; none as long as they are shared.
+    own: BTreeMap<String, T>,
+    shared: Option<Shared<T>>,
     /// The keys that were set or removed since the engine made this context; `None` if somebody else made it.
     touched: Option<BTreeSet<String>>,
+}
+
+/// Where a context finds values that are not its own.
+pub(crate) trait Origin<T>: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    fn get(&self, key: &str) -> Option<&T>;
+
+    fn to_values(&self) -> BTreeMap<String, T>;
+}
+
+/// Values that many contexts have in common. They are copied for whoever changes them or wants them all: most tasks only read a few.
+#[derive(Debug, Clone)]
+struct Shared<T> {
+    origin: Arc<dyn Origin<T>>,
+    copy: OnceLock<BTreeMap<String, T>>,
+}
+
+impl<T> Shared<T> {
+    fn values(&self) -> &BTreeMap<String, T> {
+        self.copy.get_or_init(|| self.origin.to_values())
+    }
+
+    fn into_values(self) -> BTreeMap<String, T> {
+        self.copy.into_inner().unwrap_or_else(|| self.origin.to_values())
+    }
 }
 
 /// What is wrong with a context or with the use of one.
@@ -89,10 +118,16 @@ impl<T> Default for Context<T> {
     }
 }
 
+impl<T: fmt::Debug> fmt::Debug for Context<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
+    }
+}
+
 impl<T: PartialEq> PartialEq for Context<T> {
     /// Compares the values only.
     fn eq(&self, other: &Self) -> bool {
-        self.values == other.values
+        self.values() == other.values()
     }
 }
 
@@ -100,7 +135,22 @@ impl<T> Context<T> {
     /// Makes an empty context.
     #[must_use]
     pub const fn new() -> Self {
-        Self { values: BTreeMap::new(), touched: None }
+        Self { own: BTreeMap::new(), shared: None, touched: None }
+    }
+
+    fn values(&self) -> &BTreeMap<String, T> {
+        self.shared.as_ref().map_or(&self.own, Shared::values)
+    }
+
+    fn values_mut(&mut self) -> &mut BTreeMap<String, T> {
+        if let Some(shared) = self.shared.take() {
+            self.own = shared.into_values();
+        }
+        &mut self.own
+    }
+
+    pub(crate) fn into_values(self) -> BTreeMap<String, T> {
+        self.shared.map_or(self.own, Shared::into_values)
     }
 
     /// Adds a value under a new key.
@@ -110,7 +160,7 @@ impl<T> Context<T> {
     /// [`ContextError::KeyExists`] if the key has a value; that stays.
     pub fn insert(&mut self, key: impl Into<String>, value: T) -> Result<(), ContextError> {
         let key = key.into();
-        if self.values.contains_key(&key) {
+        if self.contains_key(&key) {
             return Err(ContextError::KeyExists(key));
         }
         self.set(key, value);
@@ -124,7 +174,7 @@ impl<T> Context<T> {
     /// [`ContextError::KeyMissing`] if the key has no value.
     pub fn update(&mut self, key: impl Into<String>, value: T) -> Result<T, ContextError> {
         let key = key.into();
-        match self.values.get_mut(&key) {
+        match self.values_mut().get_mut(&key) {
             Some(slot) => {
                 let old = std::mem::replace(slot, value);
                 self.touch(key);
@@ -138,18 +188,21 @@ impl<T> Context<T> {
     pub fn set(&mut self, key: impl Into<String>, value: T) -> Option<T> {
         let key = key.into();
         self.touch(key.clone());
-        self.values.insert(key, value)
+        self.values_mut().insert(key, value)
     }
 
     /// Returns the value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&T> {
-        self.values.get(key)
+        match &self.shared {
+            Some(shared) => shared.origin.get(key),
+            None => self.own.get(key),
+        }
     }
 
     /// Removes a key and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<T> {
-        let old = self.values.remove(key)?;
+        let old = self.values_mut().remove(key)?;
         self.touch(key.to_owned());
         Some(old)
     }
@@ -157,24 +210,24 @@ impl<T> Context<T> {
     /// Reports whether a key has a value.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
-        self.values.contains_key(key)
+        self.get(key).is_some()
     }
 
     /// Walks over keys and values, by key.
     pub fn iter(&self) -> btree_map::Iter<'_, String, T> {
-        self.values.iter()
+        self.values().iter()
     }
 
     /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.values().len()
     }
 
     /// Reports whether there is no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values().is_empty()
     }
 
     fn touch(&mut self, key: String) {
@@ -204,7 +257,7 @@ impl Context<Value> {
     /// Returns the context as a JSON object.
     #[must_use]
     pub fn into_value(self) -> Value {
-        Value::Object(self.values.into_iter().collect())
+        Value::Object(self.into_values().into_iter().collect())
     }
 
     /// Adds a value of any serialisable type under a new key.
@@ -238,8 +291,9 @@ impl Context<Value> {
     }
 
     /// Makes the context that a task gets: from here on changes are noted.
-    pub(crate) fn for_task(values: BTreeMap<String, Value>) -> Self {
-        Self { values, touched: Some(BTreeSet::new()) }
+    pub(crate) fn for_task(view: ContextView) -> Self {
+        let shared = Shared { origin: Arc::new(view), copy: OnceLock::new() };
+        Self { own: BTreeMap::new(), shared: Some(shared), touched: Some(BTreeSet::new()) }
     }
 
     /// Tells what a task did to the context that [`for_task`](Self::for_task) made from `before`.
@@ -248,10 +302,12 @@ impl Context<Value> {
     /// that it lacks as removed.
     pub(crate) fn into_changes(mut self, before: &ContextView) -> Changes {
         let mut changes = Changes::default();
-        match self.touched.take() {
+        let touched = self.touched.take();
+        let mut values = self.into_values();
+        match touched {
             Some(touched) => {
                 for key in touched {
-                    if let Some(value) = self.values.remove(&key) {
+                    if let Some(value) = values.remove(&key) {
                         changes.set.insert(key, value);
                     } else if before.contains_key(&key) {
                         changes.removed.insert(key);
@@ -259,10 +315,9 @@ impl Context<Value> {
                 }
             }
             None => {
-                let kept = &self.values;
                 changes.removed =
-                    before.keys().into_iter().filter(|key| !kept.contains_key(key)).collect();
-                changes.set = self.values;
+                    before.keys().into_iter().filter(|key| !values.contains_key(key)).collect();
+                changes.set = values;
             }
         }
         changes
@@ -275,17 +330,17 @@ impl Context<Value> {
 
     /// Checks depth and size, and returns the text that is stored.
     pub(crate) fn to_json(&self, limit: usize) -> Result<String, ContextError> {
-        check_depth(&self.values)?;
-        let text = serde_json::to_string(&self.values).map_err(unserializable)?;
+        check_depth(self.values())?;
+        let text = serde_json::to_string(self.values()).map_err(unserializable)?;
         check_size(text.len(), limit)?;
         Ok(text)
     }
 
     /// Checks depth and size without making the text.
     pub(crate) fn check(&self, limit: usize) -> Result<(), ContextError> {
-        check_depth(&self.values)?;
+        check_depth(self.values())?;
         let mut size = Size(0);
-        serde_json::to_writer(&mut size, &self.values).map_err(unserializable)?;
+        serde_json::to_writer(&mut size, self.values()).map_err(unserializable)?;
         check_size(size.0, limit)
     }
 }
@@ -330,7 +385,13 @@ pub(crate) fn fits_depth(value: &Value, levels: usize) -> bool {
 
 impl<T> FromIterator<(String, T)> for Context<T> {
     fn from_iter<I: IntoIterator<Item = (String, T)>>(items: I) -> Self {
-        Self { values: items.into_iter().collect(), touched: None }
+        BTreeMap::from_iter(items).into()
+    }
+}
+
+impl<T> From<BTreeMap<String, T>> for Context<T> {
+    fn from(values: BTreeMap<String, T>) -> Self {
+        Self { own: values, shared: None, touched: None }
     }
 }
 
@@ -345,13 +406,13 @@ impl<'a, T> IntoIterator for &'a Context<T> {
 
 impl<T: Serialize> Serialize for Context<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.values.serialize(serializer)
+        self.values().serialize(serializer)
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Context<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { values: BTreeMap::deserialize(deserializer)?, touched: None })
+        BTreeMap::deserialize(deserializer).map(Self::from)
     }
 }
 

@@ -162,18 +162,20 @@ impl<B: Backend> UnifiedExecutor<B> {
             return Err(ExecutorError::InputMismatch { workflow, task, type_name, source });
         }
         let limit = self.engine().config.max_context_bytes;
-        let input = input.to_json(limit).map_err(ExecutorError::InvalidInput)?;
+        let text = input.to_json(limit).map_err(ExecutorError::InvalidInput)?;
         if let Some(key) = &options.idempotency_key
             && !crate::dag::is_storable_name(key)
         {
             let key = key.chars().take(64).collect();
             return Err(ExecutorError::InvalidIdempotencyKey { key });
         }
+        let delay = options.delay.filter(|delay| !delay.is_zero());
         let submission = Submission {
             workflow,
-            input: JsonText::new(input),
+            input: JsonText::new(text),
+            values: delay.is_none().then(|| input.into_values().into()),
             idempotency_key: options.idempotency_key.map(Into::into),
-            delay: options.delay.filter(|delay| !delay.is_zero()),
+            delay,
             retry_of: None,
         };
         self.submit(submission).await
@@ -321,6 +323,7 @@ impl<B: Backend> UnifiedExecutor<B> {
         let submission = Submission {
             workflow,
             input: snapshot.input,
+            values: None,
             idempotency_key: None,
             delay: None,
             retry_of: Some(id),

@@ -130,7 +130,7 @@ impl PipelineResult {
             start_time,
             end_time,
             duration: end_time.map(|end| between(start_time, end)),
-            final_context: values.into_iter().collect(),
+            final_context: values.into(),
             task_results,
             error_message: error,
         })

@@ -237,7 +237,7 @@ proptest! {
         prop_assert_eq!(Context::from_value(back.into_value()).unwrap(), context);
     }
 
-    /// Changes applied to what the task got give what the task left.
+    /// Changes applied to what the task got give what the task left, and values that it shares look like its own.
     #[test]
     fn changes_tell_the_difference(
         steps in prop::collection::vec((0..4_u8, 0..5_usize, 0..3_u8), 0..12), replace in 0..12_usize,
@@ -245,17 +245,22 @@ proptest! {
         let input = json!({"a": 0, "b": 1, "c": 2});
         let view = view(input.clone());
         let mut context = view.to_context();
+        let mut own = Context::from_value(input.clone()).unwrap();
         for (index, (what, key, value)) in steps.into_iter().enumerate() {
             let key = ["a", "b", "c", "d", "e"][key];
             if index == replace {
                 context = Context::from_value(json!({"a": 0, "d": value})).unwrap();
+                own = context.clone();
             }
-            match what {
-                0 => drop(context.insert(key, json!(value))),
-                1 => drop(context.update(key, json!(value))),
-                2 => drop(context.set(key, json!(value))),
-                _ => drop(context.remove(key)),
-            }
+            prop_assert_eq!(context.get(key), own.get(key));
+            prop_assert_eq!(&context.clone(), &own);
+            let [shared, owned] = [&mut context, &mut own].map(|context| match what {
+                0 => context.insert(key, json!(value)).ok().map(Value::from),
+                1 => context.update(key, json!(value)).ok(),
+                2 => context.set(key, json!(value)),
+                _ => context.remove(key),
+            });
+            prop_assert_eq!(shared, owned);
         }
         let left = context.clone().into_value();
         let Changes { set, removed } = context.into_changes(&view);

@@ -8,6 +8,7 @@ mod attempts;
 mod commits;
 mod explain;
 mod orders;
+mod report;
 mod timers;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::committer::Line;
 use super::held::{Held, Load};
 use super::partings::Parting;
 use super::restore::TakenUp;
-use crate::backend::{ExecutionSnapshot, Release, Survival};
+use crate::backend::{Release, Survival};
 use crate::result::between;
 use crate::state::{Command, Event, ExecutionState};
 use crate::{ExecutionId, PipelineStatus, WorkerId};
@@ -31,6 +32,7 @@ use crate::{ExecutionId, PipelineStatus, WorkerId};
 pub(super) use address::Address;
 pub(super) use attempts::AttemptEnd;
 use attempts::Ongoing;
+use report::Report;
 use timers::{Timer, Timers};
 
 /// What somebody outside wants of an execution.
@@ -73,8 +75,12 @@ pub(super) struct Driver {
     worker: WorkerId,
     epoch: u64,
     state: ExecutionState,
-    snapshot: ExecutionSnapshot,
-    keep_records: bool,
+    /// When a worker first owned it.
+    begun_at: Option<DateTime<Utc>>,
+    /// The store's clock in the last transaction that is known.
+    now: DateTime<Utc>,
+    /// For those who wait for its end; nothing if nobody did from the start, or if it did not begin here.
+    report: Option<Box<Report>>,
     suspects: super::restore::Suspects,
     /// The events tell of the suspicion.
     announced: bool,
@@ -110,15 +116,18 @@ impl Driver {
         load: Load,
         cause: Span,
     ) {
-        let TakenUp { state, snapshot, suspects } = taken_up;
-        let (id, epoch) = (snapshot.record.id, snapshot.record.epoch);
+        let TakenUp { id, epoch, state, suspects, begun_at, now, is_fresh } = taken_up;
+        let reports = is_fresh && engine.waiters.knows(id);
+        let report = reports.then(|| Box::new(Report::new(state.workflow())));
         let driver = |address| {
             Box::new(Self {
                 id,
                 worker,
                 epoch,
                 state,
-                keep_records: engine.waiters.has(id),
+                begun_at,
+                now,
+                report,
                 suspects,
                 announced: false,
                 address,
@@ -131,8 +140,7 @@ impl Driver {
                 overtaken: false,
                 leaving: false,
                 load,
-                anchor: (snapshot.now, Instant::now()),
-                snapshot,
+                anchor: (now, Instant::now()),
                 cause,
                 line: engine.lines.next(),
                 engine: Arc::clone(engine),
@@ -156,7 +164,7 @@ impl Driver {
         let at = Instant::now();
         let mut first = Event::Begun { at };
         if let Some(limit) = self.engine.config.pipeline_timeout {
-            let age = self.snapshot.record.started_at.map(|at| between(at, self.snapshot.now));
+            let age = self.begun_at.map(|at| between(at, self.now));
             let left = limit.saturating_sub(age.unwrap_or_default());
             if left.is_zero() {
                 // It ran out while nobody owned the execution: nothing of it starts any more.
@@ -194,7 +202,9 @@ impl Driver {
                 Command::StopAttempts => self.stop_attempts(),
                 Command::Release => return Some(End::Release),
                 Command::Ended(finish) => {
-                    self.snapshot.record.error = finish.error;
+                    if let Some(report) = &mut self.report {
+                        report.error = finish.error;
+                    }
                     return Some(End::Ended(finish.status));
                 }
             }
@@ -301,20 +311,5 @@ impl Driver {
         };
         let survival = Survival { execution: self.id, epoch: self.epoch };
         self.engine.partings.note(survival, parting);
-    }
-
-    fn tell_waiters(mut self: Box<Self>, status: PipelineStatus) {
-        if !self.engine.waiters.has(self.id) {
-            return;
-        }
-        // Only those who waited from the start had records kept.
-        if !self.keep_records {
-            return self.engine.look_for(self.id);
-        }
-        self.snapshot.record.status = status;
-        self.snapshot.record.finished_at = Some(self.snapshot.now);
-        let tasks = self.state.workflow().task_ids();
-        let result = crate::PipelineResult::from_snapshot(self.snapshot, &tasks);
-        self.engine.waiters.tell(self.id, result.map_err(Arc::new));
     }
 }

@@ -2,24 +2,52 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::backend::{
-    AttemptRecord, AttemptState, Company, ExecutionSnapshot, JsonText, Suspicion, TaskRecord,
+    AttemptRecord, AttemptState, Company, ExecutionRecord, ExecutionSnapshot, JsonText, Suspicion,
+    TaskRecord,
 };
 use crate::context::Changes;
 use crate::result::{between, read};
-use crate::state::{ExecutionState, Outcome, Recorded};
+use crate::state::{ExecutionState, InputValues, Outcome, Recorded};
 use crate::workflow::Structure;
-use crate::{BackendError, ExecutorConfig, SkipReason, Task, TaskId, TaskState, Workflow};
+use crate::{
+    BackendError, ExecutionId, ExecutorConfig, SkipReason, Task, TaskId, TaskState, Workflow,
+};
 
 /// An execution ready to be driven.
 pub(super) struct TakenUp {
+    pub(super) id: ExecutionId,
+    pub(super) epoch: u64,
     pub(super) state: ExecutionState,
-    pub(super) snapshot: ExecutionSnapshot,
     pub(super) suspects: Suspects,
+    /// When a worker first owned it.
+    pub(super) begun_at: Option<DateTime<Utc>>,
+    /// The store's clock when it was read, or written.
+    pub(super) now: DateTime<Utc>,
+    /// Nothing of it is on record but that it exists.
+    pub(super) is_fresh: bool,
 }
+
+impl TakenUp {
+    /// Makes one that was submitted at that time, for a worker that owns it from the start.
+    pub(super) fn submitted(
+        id: ExecutionId,
+        workflow: Workflow,
+        input: InputValues,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let state = ExecutionState::new(workflow, input, []);
+        let suspects = Suspects::default();
+        Self { id, epoch: SUBMITTED, state, suspects, begun_at: Some(now), now, is_fresh: true }
+    }
+}
+
+/// The epoch of an execution that its submitter owns.
+pub(super) const SUBMITTED: u64 = 1;
 
 /// Whether an execution is suspected of crashing its workers, and for which tasks.
 ///
@@ -104,8 +132,10 @@ pub(super) fn take_up(
                 Some(format!("abandoned: its worker died {crashes} times while it ran").into());
         }
     }
+    let is_fresh = snapshot.tasks.is_empty() && snapshot.attempts.is_empty();
     let state = ExecutionState::new(workflow.clone(), input.into(), recorded);
-    Ok(TakenUp { state, snapshot, suspects })
+    let ExecutionRecord { id, epoch, started_at: begun_at, .. } = snapshot.record;
+    Ok(TakenUp { id, epoch, state, suspects, begun_at, now: snapshot.now, is_fresh })
 }
 
 fn attempts_by_task<'a>(

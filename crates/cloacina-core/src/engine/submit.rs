@@ -11,17 +11,18 @@ use super::committer::Timed;
 use super::driver::Driver;
 use super::held::{Expected, Load};
 use super::partings::Parting;
-use super::{Engine, Role, restore};
-use crate::backend::{
-    BackendError, ExecutionRecord, ExecutionSnapshot, JsonText, NewExecution, Release,
-    SubmitVerdict, Survival,
-};
-use crate::{ExecutionId, ExecutorError, OverloadPolicy, PipelineStatus, WorkerId, Workflow};
+use super::restore::{SUBMITTED, TakenUp};
+use super::{Engine, Role};
+use crate::backend::{BackendError, JsonText, NewExecution, Release, SubmitVerdict, Survival};
+use crate::state::InputValues;
+use crate::{ExecutionId, ExecutorError, OverloadPolicy, WorkerId, Workflow};
 
 /// A submit as the user asked for it, checked.
 pub(crate) struct Submission {
     pub(crate) workflow: Workflow,
     pub(crate) input: JsonText,
+    /// The same as values, if it may be taken up at once.
+    pub(crate) values: Option<InputValues>,
     pub(crate) idempotency_key: Option<Arc<str>>,
     pub(crate) delay: Option<Duration>,
     pub(crate) retry_of: Option<ExecutionId>,
@@ -32,8 +33,9 @@ type Answer = Result<SubmitVerdict, Arc<BackendError>>;
 
 /// A submit that is owned from the start, if it is accepted.
 struct Owned {
+    id: ExecutionId,
     workflow: Workflow,
-    snapshot: ExecutionSnapshot,
+    input: InputValues,
     worker: WorkerId,
     place: Load,
     expected: Expected,
@@ -75,10 +77,10 @@ impl Engine {
         submission: Submission,
         ticket: Ticket,
     ) -> Result<ExecutionId, ExecutorError> {
-        let Submission { workflow, input, idempotency_key, delay, retry_of } = submission;
+        let Submission { workflow, input, values, idempotency_key, delay, retry_of } = submission;
         // In this order: a new worker has no place before it is registered.
         let worker = self.worker();
-        let place = if delay.is_some() || retry_of.is_some() { None } else { self.take_place() };
+        let place = values.and_then(|values| Some((self.take_place()?, values)));
         let new = NewExecution {
             id,
             workflow: workflow.key().clone(),
@@ -91,14 +93,14 @@ impl Engine {
         let (acknowledge, acknowledged) = oneshot::channel();
         let line = self.lines.of(self.lines.next());
         match place {
-            Some(place) => {
-                let (snapshot, expected) = (snapshot_of(&new), self.held.expect(id));
+            Some((place, input)) => {
                 let owned = Owned {
+                    id,
                     workflow: workflow.clone(),
-                    snapshot,
+                    input,
                     worker,
                     place,
-                    expected,
+                    expected: self.held.expect(id),
                     acknowledge,
                     cause: Span::current(),
                 };
@@ -147,7 +149,7 @@ impl Engine {
 
     /// Acknowledges a submit that this worker owns, and takes the execution up.
     fn take_up_submitted(self: &Arc<Self>, owned: Owned, verdict: Timed<SubmitVerdict>) {
-        let Owned { workflow, mut snapshot, worker, place, expected, acknowledge, cause } = owned;
+        let Owned { id, workflow, input, worker, place, expected, acknowledge, cause } = owned;
         let (verdict, at) = match verdict {
             Ok((SubmitVerdict::Created, at)) => (SubmitVerdict::Created, at),
             // The caller may have gone.
@@ -158,8 +160,7 @@ impl Engine {
             }
         };
         if self.worker() != worker {
-            let (execution, epoch) = (snapshot.record.id, snapshot.record.epoch);
-            let release = Release { execution, worker, epoch, due_in: None };
+            let release = Release { execution: id, worker, epoch: SUBMITTED, due_in: None };
             let engine = Arc::clone(self);
             self.spawn(async move {
                 engine.give_back_submitted(release).await;
@@ -169,19 +170,9 @@ impl Engine {
             });
             return;
         }
-        snapshot.now = at;
-        snapshot.record.created_at = at;
-        snapshot.record.started_at = Some(at);
         // The execution runs even if the caller has gone.
-        let answer = match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => {
-                let _ = acknowledge.send(Ok(verdict));
-                Driver::take_up(self, worker, taken_up, place, cause);
-                return;
-            }
-            Err(error) => Err(Arc::new(error)),
-        };
-        let _ = acknowledge.send(answer);
+        let _ = acknowledge.send(Ok(verdict));
+        Driver::take_up(self, worker, TakenUp::submitted(id, workflow, input, at), place, cause);
     }
 
     /// Gives back what was submitted for a worker that was declared dead meanwhile: whoever takes the execution up drives it.
@@ -191,30 +182,5 @@ impl Engine {
         let _ = self.lines.of(self.lines.next()).release(release).await;
         self.partings.note(Survival { execution, epoch }, Parting::Lost);
         self.note_unowned();
-    }
-}
-
-fn snapshot_of(new: &NewExecution) -> ExecutionSnapshot {
-    let unset = chrono::DateTime::UNIX_EPOCH;
-    ExecutionSnapshot {
-        record: ExecutionRecord {
-            id: new.id,
-            workflow: new.workflow.clone(),
-            status: PipelineStatus::Running,
-            idempotency_key: new.idempotency_key.clone(),
-            retry_of: new.retry_of,
-            owner: new.owner,
-            epoch: 1,
-            takeovers: 0,
-            error: None,
-            created_at: unset,
-            due_at: None,
-            started_at: None,
-            finished_at: None,
-        },
-        input: new.input.clone(),
-        tasks: Vec::new(),
-        attempts: Vec::new(),
-        now: unset,
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::writes::{Writes, applied, apply, merge};
 use super::{ContextView, ExecutionState, Ordinals, Outcome, Phase, Settled};
 use crate::backend::{EventKind, Finish, NewEvent, TaskEnd};
+use crate::context::Origin as _;
 use crate::dag::to_ordinal;
 use crate::rule::{Decision, Dependency, View};
 use crate::task::Upstream;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::Context;
-use crate::context::Changes;
+use crate::context::{Changes, Origin};
 
 /// For each key the last writer; a removed key has no value.
 pub(crate) type Writes = BTreeMap<Arc<str>, Write>;
@@ -63,13 +63,6 @@ impl ContextView {
         &self.input
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        match self.writes.get(key) {
-            Some(write) => write.value.as_deref(),
-            None => self.input.get(key),
-        }
-    }
-
     pub(crate) fn contains_key(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
@@ -78,9 +71,18 @@ impl ContextView {
         self.to_values().into_keys().collect()
     }
 
-    /// Copies the values into a context that notes what a task does to it.
+    /// Makes a context that notes what a task does to it, and copies the values only where that is needed.
     pub(crate) fn to_context(&self) -> Context {
-        Context::for_task(self.to_values())
+        Context::for_task(self.clone())
+    }
+}
+
+impl Origin<Value> for ContextView {
+    fn get(&self, key: &str) -> Option<&Value> {
+        match self.writes.get(key) {
+            Some(write) => write.value.as_deref(),
+            None => self.input.get(key),
+        }
     }
 
     fn to_values(&self) -> BTreeMap<String, Value> {

@@ -5,9 +5,7 @@ use tokio::time::Instant;
 
 use super::{Driver, End, Order};
 use crate::PipelineStatus;
-use crate::backend::{
-    Checkpoint, CheckpointVerdict, EventKind, NewEvent, Suspicion, TaskEnd, TaskRecord,
-};
+use crate::backend::{Checkpoint, CheckpointVerdict, EventKind, NewEvent, Suspicion};
 use crate::engine::committer::Timed;
 use crate::metrics::Tally;
 use crate::state::{Draft, Event};
@@ -29,8 +27,8 @@ impl Driver {
             });
         }
         let tally = Tally::of(tasks.iter().map(|end| end.state), failures.len());
-        if self.keep_records {
-            self.keep(&tasks);
+        if let Some(report) = &mut self.report {
+            report.keep(&tasks);
         }
         self.serial += 1;
         let serial = self.serial;
@@ -51,7 +49,7 @@ impl Driver {
         self.committing = false;
         match verdict {
             Ok((CheckpointVerdict::Committed { status }, at)) => {
-                self.snapshot.now = at;
+                self.now = at;
                 self.engine.metrics.meters.committed(tally);
                 // What was ordered while the checkpoint was on its way is newer than what the checkpoint saw.
                 let overtaken = std::mem::take(&mut self.overtaken);
@@ -82,26 +80,6 @@ impl Driver {
                 Some(End::Refused)
             }
         }
-    }
-
-    /// Notes what is about to be committed, so that a waiter need not read it back.
-    pub(super) fn keep(&mut self, tasks: &[TaskEnd]) {
-        let anchor = self.anchor;
-        if self.snapshot.tasks.is_empty() {
-            self.snapshot.tasks.reserve_exact(self.state.workflow().tasks().len());
-        }
-        self.snapshot.tasks.extend(tasks.iter().map(|end| TaskRecord {
-            task: end.task.clone(),
-            ordinal: end.ordinal,
-            state: end.state,
-            attempts: end.attempts,
-            changes: end.changes.clone(),
-            output: end.output.clone(),
-            error: end.error.clone(),
-            skip: end.skip.clone(),
-            started_at: stamp(anchor, end.started),
-            ended_at: stamp(anchor, end.ended),
-        }));
     }
 
     /// Puts a moment of this process on the store's clock.
