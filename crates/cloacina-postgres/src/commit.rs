@@ -51,14 +51,26 @@ pub(crate) async fn at_once(
     batch: &Batch,
     tell: Option<&Sender>,
 ) -> Result<BatchVerdicts, BackendError> {
-    let mut draft = Draft::expecting(batch, Standings::default())?;
-    let submits = draft.submits(batch, clock);
-    let checkpoints = draft.checkpoints(batch, clock);
-    if !draft.rest.is_empty() {
-        return Err(unexpected());
+    let mut ordinary = Ordinary::default();
+    for new in &batch.submits {
+        if !ordinary.submit(new) {
+            return Err(unexpected());
+        }
     }
-    draft.ordinary.unwrap_or_default().write(connection, queries, clock, tell).await?;
-    Ok(BatchVerdicts { at: clock.now(), submits, checkpoints })
+    for checkpoint in &batch.checkpoints {
+        ordinary.expect(checkpoint);
+        ordinary.checkpoint(checkpoint, clock);
+    }
+    ordinary.write(connection, queries, clock, tell).await?;
+    // All was as expected: what was submitted is new, and what was not ended ran.
+    let verdict = |checkpoint: &Checkpoint| CheckpointVerdict::Committed {
+        status: checkpoint.finish.as_ref().map_or(PipelineStatus::Running, |end| end.status),
+    };
+    Ok(BatchVerdicts {
+        at: clock.now(),
+        submits: vec![SubmitVerdict::Created; batch.submits.len()],
+        checkpoints: batch.checkpoints.iter().map(verdict).collect(),
+    })
 }
 
 async fn as_expected(
@@ -75,7 +87,7 @@ async fn as_expected(
         false => read::standings(&mut *connection, queries, keyed).await?,
     };
     let by_key = carriers(&mut *connection, queries, batch).await?;
-    let mut draft = Draft::expecting(batch, Standings { by_id, by_key })?;
+    let mut draft = Draft::expecting(batch, Standings { by_id, by_key });
     let mut submits = draft.submits(batch, clock);
     let checkpoints = draft.checkpoints(batch, clock);
     // First, since it locks.
@@ -201,18 +213,16 @@ impl<'b> Draft<'b> {
     }
 
     /// Begins one for which the executions are expected in the hands of those who commit.
-    fn expecting(batch: &Batch, standings: Standings) -> Result<Self, BackendError> {
+    fn expecting(batch: &Batch, standings: Standings) -> Self {
         let mut ordinary = Ordinary::default();
-        for checkpoint in &batch.checkpoints {
-            ordinary.expect(checkpoint)?;
-        }
+        batch.checkpoints.iter().for_each(|checkpoint| ordinary.expect(checkpoint));
         let mut draft = Self { ordinary: Some(ordinary), ..Self::new(standings) };
         let status = PipelineStatus::Running;
         for Checkpoint { execution, worker, epoch, .. } in &batch.checkpoints {
             let standing = Standing { status, owner: Some(*worker), epoch: *epoch };
             draft.standings.by_id.insert(*execution, standing);
         }
-        Ok(draft)
+        draft
     }
 
     fn submits(&mut self, batch: &'b Batch, clock: Clock) -> Vec<SubmitVerdict> {

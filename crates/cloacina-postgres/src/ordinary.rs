@@ -1,8 +1,5 @@
 //! What most batches consist of, and the one statement that writes it.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use cloacina_core::backend::{Batch, Checkpoint, JsonText, NewExecution, Suspicion, TaskEnd};
 use cloacina_core::{BackendError, ExecutionId, PipelineStatus, TaskState, WorkerId};
 use sqlx::postgres::PgConnection;
@@ -49,29 +46,50 @@ pub(crate) fn is_ordinary_checkpoint(checkpoint: &Checkpoint) -> bool {
 /// The ordinary part of a batch. It is taken for new, and for the owners' own; should that be wrong, nothing is written.
 #[derive(Default)]
 pub(crate) struct Ordinary<'b> {
-    /// In whose hands the executions of checkpoints are expected. In the order of their ids, in which the statement locks and
-    /// compares them: no two transactions wait for each other.
-    expected: BTreeMap<ExecutionId, (WorkerId, u64)>,
+    /// In whose hands the executions of checkpoints are expected, in the order of the checkpoints.
+    expected: Vec<Expectation>,
     submitter: Option<WorkerId>,
     submits: Vec<SubmitRow<'b>>,
     completions: Vec<CompletionRow<'b>>,
     completed: Vec<Uuid>,
 }
 
+/// What is expected of an execution before a checkpoint.
+#[derive(Debug, Clone, Copy)]
+struct Expectation {
+    execution: ExecutionId,
+    worker: WorkerId,
+    epoch: u64,
+    /// The checkpoint ends it.
+    ends: bool,
+}
+
+impl Expectation {
+    /// Reports whether it can be met where this one is, before.
+    fn follows(&self, before: &Self) -> bool {
+        (self.worker, self.epoch, before.ends) == (before.worker, before.epoch, false)
+    }
+}
+
 impl<'b> Ordinary<'b> {
-    /// Expects of an execution that it is in the hands of the one who commits a checkpoint.
-    ///
-    /// # Errors
-    ///
-    /// If it is expected in other hands already.
-    pub(crate) fn expect(&mut self, checkpoint: &Checkpoint) -> Result<(), BackendError> {
-        let Checkpoint { execution, worker, epoch, .. } = checkpoint;
-        match self.expected.entry(*execution) {
-            Entry::Vacant(place) => drop(place.insert((*worker, *epoch))),
-            Entry::Occupied(other) if *other.get() == (*worker, *epoch) => {}
-            Entry::Occupied(_) => return Err(unexpected()),
+    /// Expects of an execution that it runs in the hands of the one who commits a checkpoint.
+    pub(crate) fn expect(&mut self, checkpoint: &Checkpoint) {
+        let Checkpoint { execution, worker, epoch, ref finish, .. } = *checkpoint;
+        self.expected.push(Expectation { execution, worker, epoch, ends: finish.is_some() });
+    }
+
+    /// Tells what is expected, in the order of the ids, in which the statement locks and compares the executions: no two
+    /// transactions wait for each other.
+    fn expectations(&self) -> Result<Vec<Expectation>, BackendError> {
+        let mut expected = self.expected.clone();
+        expected.sort_by_key(|one| one.execution);
+        let mut pairs = expected.windows(2);
+        let of_one = |pair: &[Expectation]| pair[0].execution == pair[1].execution;
+        if pairs.any(|pair| of_one(pair) && !pair[1].follows(&pair[0])) {
+            return Err(unexpected());
         }
-        Ok(())
+        expected.dedup_by_key(|one| one.execution);
+        Ok(expected)
     }
 
     /// Takes a submit, unless another worker takes up those before.
@@ -109,8 +127,8 @@ impl<'b> Ordinary<'b> {
     ///
     /// # Errors
     ///
-    /// [`is_unexpected`](crate::error::is_unexpected) if an execution is not in the hands in which it is expected, or a row is
-    /// there already: nothing was written.
+    /// [`is_unexpected`](crate::error::is_unexpected) if an execution is not in the hands in which it is expected, or is expected
+    /// in several or after its end, or a row is there already: nothing was written.
     pub(crate) async fn write(
         &self,
         connection: &mut PgConnection,
@@ -121,13 +139,14 @@ impl<'b> Ordinary<'b> {
         // Neighbours in an index are written one after the other, while their page is at hand.
         let mut completions: Vec<&CompletionRow<'_>> = self.completions.iter().collect();
         completions.sort_unstable_by_key(|row| row.0);
-        let owners: Vec<Uuid> = self.expected.values().map(|(owner, _)| *owner.as_uuid()).collect();
-        let epochs: Vec<i64> =
-            self.expected.values().map(|(_, epoch)| rows::number(*epoch)).collect();
+        let expected = self.expectations()?;
+        let owners: Vec<Uuid> = expected.iter().map(|one| *one.worker.as_uuid()).collect();
+        let epochs: Vec<i64> = expected.iter().map(|one| rows::number(one.epoch)).collect();
         let query = queries.executions_commit.query().bind(clock.now());
         let query = query.bind(self.submitter.map(|worker| *worker.as_uuid()));
         let query = bind_columns!(query, self.submits, [0 1 2 3]);
-        let query = query.bind(json::ids(self.expected.keys().copied())).bind(owners).bind(epochs);
+        let ids = json::ids(expected.iter().map(|one| one.execution));
+        let query = query.bind(ids).bind(owners).bind(epochs);
         let query = bind_columns!(query, completions, [0 1 2 3 4 5 6]).bind(&self.completed);
         let query =
             query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));

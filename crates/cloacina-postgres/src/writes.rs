@@ -78,18 +78,6 @@ pub(crate) struct Writes<'b> {
 }
 
 impl<'b> Writes<'b> {
-    /// Reports whether there is nothing to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        let Self { submits, copies, tasks, starts, failures, events, updates, .. } = self;
-        submits.is_empty()
-            && copies.is_empty()
-            && tasks.is_empty()
-            && starts.is_empty()
-            && failures.is_empty()
-            && events.is_empty()
-            && updates.is_empty()
-    }
-
     /// Notes that a former owner tried to commit, once for each of its epochs.
     pub(crate) fn fenced(&mut self, checkpoint: &Checkpoint, epoch: u64) {
         let Checkpoint { execution, worker, epoch: theirs, .. } = checkpoint;

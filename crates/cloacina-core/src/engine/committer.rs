@@ -7,15 +7,17 @@
 //! which is safe because every write carries a key that makes its repetition a no-op; one that it refuses is sent item by
 //! item, so that one bad item does not take the others down.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -48,8 +50,8 @@ type Hear<T> = Box<dyn FnOnce(Timed<T>) + Send + Sync>;
 
 enum Item {
     /// With its ticket, which is given back with the verdict.
-    Submit(Box<NewExecution>, Ticket, Hear<SubmitVerdict>),
-    Checkpoint(Box<Checkpoint>, Hear<CheckpointVerdict>),
+    Submit(NewExecution, Ticket, Hear<SubmitVerdict>),
+    Checkpoint(Checkpoint, Hear<CheckpointVerdict>),
     Release(Release, Hear<()>),
 }
 
@@ -82,12 +84,13 @@ impl Lines {
     ) -> (Self, Vec<Work>) {
         let mut work: Vec<Work> = Vec::new();
         let lines = (0..backend.lines().get()).map(|_| {
-            let (items, inbox) = mpsc::unbounded_channel();
+            let inbox = Arc::new(Inbox::default());
             let (answers, answered) = mpsc::unbounded_channel();
             let meters = meters.clone();
-            work.push(Box::pin(run(Arc::clone(backend), inbox, answers, kill.clone(), meters)));
+            let outlet = Outlet(Arc::clone(&inbox));
+            work.push(Box::pin(run(Arc::clone(backend), outlet, answers, kill.clone(), meters)));
             work.push(Box::pin(tell(answered)));
-            Committer { items }
+            Committer(inbox)
         });
         let lines = lines.collect();
         (Self { lines, next: AtomicUsize::new(0) }, work)
@@ -95,7 +98,7 @@ impl Lines {
 
     /// Reports whether nobody commits any more.
     pub(super) fn are_gone(&self) -> bool {
-        self.lines.iter().any(|line| line.items.is_closed())
+        self.lines.iter().any(|line| line.0.lock().is_none())
     }
 
     /// Gives out the lines in turn. What is committed of one execution has to stay in one.
@@ -115,8 +118,58 @@ pub(super) struct Line(usize);
 
 /// The way into the next batch of a line.
 #[derive(Debug)]
-pub(super) struct Committer {
-    items: mpsc::UnboundedSender<Item>,
+pub(super) struct Committer(Arc<Inbox>);
+
+/// What waits for the next batch of a line.
+struct Inbox {
+    /// None once nobody commits any more.
+    items: Mutex<Option<VecDeque<Item>>>,
+    /// Something is there, and nothing was before.
+    filled: Notify,
+}
+
+/// The way out of an inbox. Once it is gone, nobody commits any more.
+struct Outlet(Arc<Inbox>);
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { items: Mutex::new(Some(VecDeque::new())), filled: Notify::new() }
+    }
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<Item>>> {
+        // Consistent between any two statements, so a panic elsewhere does not spoil it.
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an item; drops it, and what would hear of it, if nobody commits any more.
+    fn put(&self, item: Item) {
+        let mut items = self.lock();
+        let Some(waiting) = &mut *items else {
+            drop(items);
+            return drop(item);
+        };
+        let was_empty = waiting.is_empty();
+        waiting.push_back(item);
+        drop(items);
+        if was_empty {
+            self.filled.notify_one();
+        }
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        let left = self.0.lock().take();
+        drop(left);
+    }
 }
 
 impl Committer {
@@ -127,8 +180,7 @@ impl Committer {
         ticket: Ticket,
         hear: impl FnOnce(Timed<SubmitVerdict>) + Send + Sync + 'static,
     ) {
-        // A closed channel drops the item, and what would hear of it.
-        let _ = self.items.send(Item::Submit(Box::new(submit), ticket, Box::new(hear)));
+        self.0.put(Item::Submit(submit, ticket, Box::new(hear)));
     }
 
     /// Queues a checkpoint.
@@ -137,14 +189,14 @@ impl Committer {
         checkpoint: Checkpoint,
         hear: impl FnOnce(Timed<CheckpointVerdict>) + Send + Sync + 'static,
     ) {
-        let _ = self.items.send(Item::Checkpoint(Box::new(checkpoint), Box::new(hear)));
+        self.0.put(Item::Checkpoint(checkpoint, Box::new(hear)));
     }
 
     /// Queues a release; nothing if nobody commits any more.
     pub(super) async fn release(&self, release: Release) -> Option<Result<(), Arc<BackendError>>> {
         let (answer, released) = oneshot::channel();
         let hear = move |verdict: Timed<()>| drop(answer.send(verdict.map(|_| ())));
-        let _ = self.items.send(Item::Release(release, Box::new(hear)));
+        self.0.put(Item::Release(release, Box::new(hear)));
         released.await.ok()
     }
 }
@@ -179,21 +231,21 @@ fn contain(tell: impl FnOnce()) {
 
 async fn run(
     backend: Arc<dyn Backend>,
-    mut inbox: mpsc::UnboundedReceiver<Item>,
+    inbox: Outlet,
     answered: mpsc::UnboundedSender<(InFlight, BatchVerdicts)>,
     kill: CancellationToken,
     meters: Meters,
 ) {
     // The other end lives as long as this one.
     let answer = |flight, verdicts| drop(answered.send((flight, verdicts)));
-    let mut waiting = Vec::new();
+    let mut waiting = VecDeque::new();
     let (mut most, mut wait) = (BATCH_MAX, RETRY_FIRST);
     loop {
-        if !gather(&mut inbox, &mut waiting, &kill).await {
+        if !gather(&inbox.0, &mut waiting, &kill).await {
             return;
         }
-        let later = waiting.split_off(fitting(waiting.iter().map(Item::size), most));
-        let flight = InFlight::new(std::mem::replace(&mut waiting, later));
+        let fitting = fitting(waiting.iter().map(Item::size), most);
+        let flight = InFlight::new(waiting.drain(..fitting));
         let began = Instant::now();
         match flight.write(&*backend).await {
             Ok(verdicts) => {
@@ -207,7 +259,7 @@ async fn run(
                 tracing::warn!(%error, items = items.len(), "a commit failed and is tried again");
                 // It may have been too much for the time that a statement has.
                 most = (items.len() / 2).max(1);
-                waiting = refuse_submits(items.into_iter().chain(waiting).collect(), error);
+                waiting = refuse_submits(items.into_iter().chain(waiting), error);
                 tokio::select! {
                     biased;
                     () = kill.cancelled() => return,
@@ -223,7 +275,7 @@ async fn run(
                 }
                 // One that the store refuses must not take the others down.
                 for item in items {
-                    let flight = InFlight::new(vec![item]);
+                    let flight = InFlight::new([item]);
                     match flight.write(&*backend).await {
                         Ok(verdicts) => answer(flight, verdicts),
                         Err(error) => refuse(flight.into_items(), &Arc::new(error)),
@@ -235,27 +287,23 @@ async fn run(
 }
 
 /// Takes in what has come, and waits for something if nothing is there; false if nothing is to be done any more.
-async fn gather(
-    inbox: &mut mpsc::UnboundedReceiver<Item>,
-    waiting: &mut Vec<Item>,
-    kill: &CancellationToken,
-) -> bool {
-    if kill.is_cancelled() {
-        return false;
-    }
-    if waiting.is_empty() {
-        return tokio::select! {
+async fn gather(inbox: &Inbox, waiting: &mut VecDeque<Item>, kill: &CancellationToken) -> bool {
+    while !kill.is_cancelled() {
+        if waiting.len() < BATCH_MAX
+            && let Some(items) = &mut *inbox.lock()
+        {
+            waiting.append(items);
+        }
+        if !waiting.is_empty() {
+            return true;
+        }
+        tokio::select! {
             biased;
-            () = kill.cancelled() => false,
-            count = inbox.recv_many(waiting, BATCH_MAX) => count > 0,
-        };
+            () = kill.cancelled() => {}
+            () = inbox.filled.notified() => {}
+        }
     }
-    while waiting.len() < BATCH_MAX
-        && let Ok(item) = inbox.try_recv()
-    {
-        waiting.push(item);
-    }
-    true
+    false
 }
 
 /// Tells how many of the next items, by their sizes, travel in one transaction: one at least.
@@ -268,7 +316,7 @@ fn fitting(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
     sizes.take(most).take_while(fits).count().max(1)
 }
 
-fn refuse(items: Vec<Item>, error: &Arc<BackendError>) {
+fn refuse(items: impl IntoIterator<Item = Item>, error: &Arc<BackendError>) {
     for item in items {
         match item {
             Item::Submit(_, _, hear) => contain(|| hear(Err(Arc::clone(error)))),
@@ -289,16 +337,16 @@ struct InFlight {
 }
 
 impl InFlight {
-    fn new(items: Vec<Item>) -> Self {
+    fn new(items: impl IntoIterator<Item = Item>) -> Self {
         let (mut batch, mut flight) = (Batch::default(), Self::default());
         for item in items {
             match item {
                 Item::Submit(submit, ticket, hear) => {
-                    batch.submits.push(*submit);
+                    batch.submits.push(submit);
                     flight.submitters.push((ticket, hear));
                 }
                 Item::Checkpoint(checkpoint, hear) => {
-                    batch.checkpoints.push(*checkpoint);
+                    batch.checkpoints.push(checkpoint);
                     flight.owners.push(hear);
                 }
                 Item::Release(release, hear) => {
@@ -319,10 +367,9 @@ impl InFlight {
     fn into_items(self) -> Vec<Item> {
         let Batch { submits, checkpoints } = Arc::unwrap_or_clone(self.batch);
         let submits = submits.into_iter().zip(self.submitters);
-        let submits =
-            submits.map(|(new, (ticket, hear))| Item::Submit(Box::new(new), ticket, hear));
+        let submits = submits.map(|(new, (ticket, hear))| Item::Submit(new, ticket, hear));
         let checkpoints = checkpoints.into_iter().zip(self.owners);
-        let checkpoints = checkpoints.map(|(step, hear)| Item::Checkpoint(Box::new(step), hear));
+        let checkpoints = checkpoints.map(|(step, hear)| Item::Checkpoint(step, hear));
         let releases = self.releases.into_iter().zip(self.releasers);
         let releases = releases.map(|(release, hear)| Item::Release(release, hear));
         submits.chain(checkpoints).chain(releases).collect()
@@ -348,14 +395,13 @@ impl InFlight {
 }
 
 /// Refuses the submits that have waited too long; the rest goes on.
-fn refuse_submits(items: Vec<Item>, error: BackendError) -> Vec<Item> {
+fn refuse_submits(items: impl Iterator<Item = Item>, error: BackendError) -> VecDeque<Item> {
     // Room does not come back by waiting a little; a store that is away may.
     let patience = match error {
         BackendError::Full { .. } => Duration::ZERO,
         _ => SUBMIT_PATIENCE,
     };
-    let (refused, kept) = items
-        .into_iter()
+    let (refused, kept): (VecDeque<_>, _) = items
         .partition(|item| matches!(item, Item::Submit(_, ticket, _) if ticket.age() >= patience));
     refuse(refused, &Arc::new(error));
     kept
