@@ -41,7 +41,9 @@ impl Engine {
 
     pub(super) async fn look_for_now(&self, id: ExecutionId) {
         match self.result(id).await {
-            Ok(result) if result.status.is_terminal() => self.waiters.tell(id, Ok(result)),
+            Ok(result) if result.status.is_terminal() => {
+                self.waiters.tell(id, Ok(Box::new(result)))
+            }
             Ok(_) | Err(ExecutorError::UnknownExecution(_)) => {}
             Err(error) => {
                 tracing::warn!(execution_id = %id, %error, "an execution could not be read");

@@ -117,8 +117,7 @@ impl Driver {
         cause: Span,
     ) {
         let TakenUp { id, epoch, state, suspects, begun_at, now, is_fresh } = taken_up;
-        let reports = is_fresh && engine.waiters.knows(id);
-        let report = reports.then(|| Box::new(Report::new(state.workflow())));
+        let report = (is_fresh && engine.waiters.knows(id)).then(Box::default);
         let driver = |address| {
             Box::new(Self {
                 id,

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::{BackendError, ExecutionId, PipelineResult};
 
-/// The result, or why it could not be read.
-pub(crate) type Answer = Result<PipelineResult, Arc<BackendError>>;
+/// The result, or why it could not be read. In a box: each waiter keeps room for it.
+pub(crate) type Answer = Result<Box<PipelineResult>, Arc<BackendError>>;
 
 /// All waiters, by execution.
 #[derive(Debug)]

@@ -58,7 +58,7 @@ impl PipelineExecution {
         // The answer is given once; whoever asks again reads the store.
         *ended = None;
         match answer {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => Ok(*answer?),
             Err(_) => Err(ExecutorError::ShuttingDown),
         }
     }

@@ -36,7 +36,6 @@ pub(super) struct Ongoing {
     pub(super) attempt: u32,
     pub(super) cancellation: CancellationToken,
     pub(super) signs: Arc<Signs>,
-    pub(super) timeout: Duration,
     /// What is on record of it, if anything.
     pub(super) noted: Option<Noted>,
 }
@@ -58,7 +57,7 @@ impl Driver {
         self.serial += 1;
         let serial = self.serial;
         let workflow = self.state.workflow().clone();
-        let timeout = workflow.task_at(ordinal).timeout.unwrap_or(self.engine.config.task_timeout);
+        let timeout = self.timeout(ordinal);
         let cancellation = CancellationToken::new();
         let signs: Arc<Signs> = Arc::default();
         let on_record = self.suspects.company(&self.engine.config);
@@ -72,7 +71,6 @@ impl Driver {
             attempt,
             cancellation: cancellation.clone(),
             signs: Arc::clone(&signs),
-            timeout,
             noted: on_record.map(|_| Noted { progress: None }),
         };
         if self.ongoing.is_empty() {
@@ -101,6 +99,12 @@ impl Driver {
         });
         let span = self.attempt_span(attempt.task().id(), attempt.attempt);
         self.engine.run(attempt, span);
+    }
+
+    /// How long an attempt of a task may take.
+    fn timeout(&self, ordinal: u32) -> Duration {
+        let own = self.state.workflow().task_at(ordinal).timeout;
+        own.unwrap_or(self.engine.config.task_timeout)
     }
 
     /// The span of an attempt: what led to the submit leads to it.
@@ -162,13 +166,14 @@ impl Driver {
         let task = self.state.workflow().task_at(ordinal).id().clone();
         let beat = self.engine.beat();
         let grace = self.engine.config.cancel_grace * 2;
+        let timeout = self.timeout(ordinal);
         let ongoing = Self::ongoing(&mut self.ongoing, ordinal, serial)?;
         let Some(started) = ongoing.signs.started() else {
-            let again = beat.min(ongoing.timeout + grace);
+            let again = beat.min(timeout + grace);
             self.timers.add(Instant::now() + again, Timer::Watch { ordinal, serial });
             return None;
         };
-        let give_up = started + ongoing.timeout + grace;
+        let give_up = started + timeout + grace;
         let now = Instant::now();
         if now < give_up {
             self.timers.add(give_up.min(now + beat), Timer::Watch { ordinal, serial });
@@ -189,7 +194,6 @@ impl Driver {
             return None;
         }
         ongoing.cancellation.cancel();
-        let timeout = ongoing.timeout;
         self.give_up(ordinal, serial, started, timeout);
         None
     }

@@ -28,7 +28,7 @@ impl Driver {
         }
         let tally = Tally::of(tasks.iter().map(|end| end.state), failures.len());
         if let Some(report) = &mut self.report {
-            report.keep(&tasks);
+            report.keep(&tasks, self.state.workflow());
         }
         self.serial += 1;
         let serial = self.serial;

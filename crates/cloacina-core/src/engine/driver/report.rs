@@ -8,7 +8,7 @@ use crate::result::{between, read};
 use crate::{BackendError, PipelineResult, PipelineStatus, TaskResult, Workflow};
 
 /// What its result is made of, so that nobody needs to read it back.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Report {
     /// In the order in which they were committed.
     ends: Vec<TaskEnd>,
@@ -17,12 +17,11 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(workflow: &Workflow) -> Self {
-        Self { ends: Vec::with_capacity(workflow.tasks().len()), error: None }
-    }
-
     /// Notes what is about to be committed. Each task ends once.
-    pub(super) fn keep(&mut self, ends: &[TaskEnd]) {
+    pub(super) fn keep(&mut self, ends: &[TaskEnd], workflow: &Workflow) {
+        if self.ends.is_empty() {
+            self.ends.reserve_exact(workflow.tasks().len());
+        }
         self.ends.extend_from_slice(ends);
     }
 }
@@ -37,7 +36,7 @@ impl Driver {
         match self.report.take() {
             Some(report) => {
                 let result = self.result(*report, status);
-                engine.waiters.tell(id, result.map_err(Arc::new));
+                engine.waiters.tell(id, result.map(Box::new).map_err(Arc::new));
             }
             // They came later, or it did not begin here.
             None => engine.look_for(id),
