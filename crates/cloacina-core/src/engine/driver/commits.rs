@@ -97,8 +97,8 @@ impl Driver {
 
 /// Puts a moment of this process on the clock of which `anchor` tells where it stood at another.
 fn stamp((time, instant): (DateTime<Utc>, Instant), at: Instant) -> DateTime<Utc> {
-    // One of the two is zero.
-    let after = at.saturating_duration_since(instant);
-    let before = instant.saturating_duration_since(at);
-    time + after - before
+    match at.checked_duration_since(instant) {
+        Some(after) => time + after,
+        None => time - instant.duration_since(at),
+    }
 }
