@@ -1,15 +1,19 @@
 //! The context: the named values that tasks read and change.
 
+mod error;
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::state::ContextView;
+pub use error::ContextError;
+pub(crate) use shared::Origin;
+use shared::Shared;
 
 /// The deepest nesting of arrays and objects within a value of the context.
 ///
@@ -39,77 +43,6 @@ pub struct Context<T = Value> {
     shared: Option<Shared<T>>,
     /// The keys that were set or removed since the engine made this context; `None` if somebody else made it.
     touched: Option<BTreeSet<String>>,
-}
-
-/// Where a context finds values that are not its own.
-pub(crate) trait Origin<T>: fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
-    fn get(&self, key: &str) -> Option<&T>;
-
-    fn to_values(&self) -> BTreeMap<String, T>;
-}
-
-/// Values that many contexts have in common. They are copied for whoever changes them or wants them all: most tasks only read a few.
-#[derive(Debug, Clone)]
-struct Shared<T> {
-    origin: Arc<dyn Origin<T>>,
-    copy: OnceLock<BTreeMap<String, T>>,
-}
-
-impl<T> Shared<T> {
-    fn values(&self) -> &BTreeMap<String, T> {
-        self.copy.get_or_init(|| self.origin.to_values())
-    }
-
-    fn into_values(self) -> BTreeMap<String, T> {
-        self.copy.into_inner().unwrap_or_else(|| self.origin.to_values())
-    }
-}
-
-/// What is wrong with a context or with the use of one.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ContextError {
-    /// `insert` met a key that has a value; use `update` or `set`.
-    #[error("key `{0}` exists already")]
-    KeyExists(String),
-    /// The key has no value.
-    #[error("key `{0}` does not exist")]
-    KeyMissing(String),
-    /// The value does not become JSON.
-    #[error("the value for key `{key}` cannot be written as JSON")]
-    Serialize {
-        /// The key.
-        key: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The value is not of the type that was asked for.
-    #[error("the value of key `{key}` is not of the type that was asked for")]
-    Deserialize {
-        /// The key.
-        key: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A context is made from an object only.
-    #[error("a context is a JSON object, this is {0}")]
-    NotAnObject(&'static str),
-    /// The context is larger than the configured limit.
-    #[error("the context has {size} bytes as JSON, the limit is {limit}")]
-    TooLarge {
-        /// Its size as JSON, in bytes.
-        size: usize,
-        /// The limit, in bytes.
-        limit: usize,
-    },
-    /// A value is nested too deep to be read back.
-    #[error("the value of key `{key}` is nested deeper than {limit} levels")]
-    TooDeep {
-        /// The key.
-        key: String,
-        /// [`MAX_DEPTH`].
-        limit: usize,
-    },
 }
 
 impl<T> Default for Context<T> {
@@ -195,7 +128,7 @@ impl<T> Context<T> {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&T> {
         match &self.shared {
-            Some(shared) => shared.origin.get(key),
+            Some(shared) => shared.get(key),
             None => self.own.get(key),
         }
     }
@@ -292,8 +225,11 @@ impl Context<Value> {
 
     /// Makes the context that a task gets: from here on changes are noted.
     pub(crate) fn for_task(view: ContextView) -> Self {
-        let shared = Shared { origin: Arc::new(view), copy: OnceLock::new() };
-        Self { own: BTreeMap::new(), shared: Some(shared), touched: Some(BTreeSet::new()) }
+        Self {
+            own: BTreeMap::new(),
+            shared: Some(Shared::of(view)),
+            touched: Some(BTreeSet::new()),
+        }
     }
 
     /// Tells what a task did to the context that [`for_task`](Self::for_task) made from `before`.

@@ -7,17 +7,18 @@
 //! which is safe because every write carries a key that makes its repetition a no-op; one that it refuses is sent item by
 //! item, so that one bad item does not take the others down.
 
+mod inbox;
+
 use std::collections::VecDeque;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,7 @@ use crate::backend::{
 };
 use crate::metrics::Meters;
 use crate::panics::{discard, text_of};
+use inbox::{Inbox, Outlet};
 
 /// More items than this do not travel in one transaction: it would hold the others up.
 const BATCH_MAX: usize = 1024;
@@ -84,10 +86,9 @@ impl Lines {
     ) -> (Self, Vec<Work>) {
         let mut work: Vec<Work> = Vec::new();
         let lines = (0..backend.lines().get()).map(|_| {
-            let inbox = Arc::new(Inbox::default());
+            let (inbox, outlet) = Inbox::new();
             let (answers, answered) = mpsc::unbounded_channel();
             let meters = meters.clone();
-            let outlet = Outlet(Arc::clone(&inbox));
             work.push(Box::pin(run(Arc::clone(backend), outlet, answers, kill.clone(), meters)));
             work.push(Box::pin(tell(answered)));
             Committer(inbox)
@@ -98,7 +99,7 @@ impl Lines {
 
     /// Reports whether nobody commits any more.
     pub(super) fn are_gone(&self) -> bool {
-        self.lines.iter().any(|line| line.0.lock().is_none())
+        self.lines.iter().any(|line| line.0.is_closed())
     }
 
     /// Gives out the lines in turn. What is committed of one execution has to stay in one.
@@ -118,59 +119,7 @@ pub(super) struct Line(usize);
 
 /// The way into the next batch of a line.
 #[derive(Debug)]
-pub(super) struct Committer(Arc<Inbox>);
-
-/// What waits for the next batch of a line.
-struct Inbox {
-    /// None once nobody commits any more.
-    items: Mutex<Option<VecDeque<Item>>>,
-    /// Something is there, and nothing was before.
-    filled: Notify,
-}
-
-/// The way out of an inbox. Once it is gone, nobody commits any more.
-struct Outlet(Arc<Inbox>);
-
-impl fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").finish_non_exhaustive()
-    }
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        Self { items: Mutex::new(Some(VecDeque::new())), filled: Notify::new() }
-    }
-}
-
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<Item>>> {
-        // Consistent between any two statements, so a panic elsewhere does not spoil it.
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds an item; drops it, and what would hear of it, if nobody commits any more.
-    fn put(&self, item: Item) {
-        let mut items = self.lock();
-        let Some(waiting) = &mut *items else {
-            drop(items);
-            return drop(item);
-        };
-        let was_empty = waiting.is_empty();
-        waiting.push_back(item);
-        drop(items);
-        if was_empty {
-            self.filled.notify_one();
-        }
-    }
-}
-
-impl Drop for Outlet {
-    fn drop(&mut self) {
-        let left = self.0.lock().take();
-        drop(left);
-    }
-}
+pub(super) struct Committer(Arc<Inbox<Item>>);
 
 impl Committer {
     /// Queues a submit.
@@ -231,7 +180,7 @@ fn contain(tell: impl FnOnce()) {
 
 async fn run(
     backend: Arc<dyn Backend>,
-    inbox: Outlet,
+    outlet: Outlet<Item>,
     answered: mpsc::UnboundedSender<(InFlight, BatchVerdicts)>,
     kill: CancellationToken,
     meters: Meters,
@@ -241,7 +190,7 @@ async fn run(
     let mut waiting = VecDeque::new();
     let (mut most, mut wait) = (BATCH_MAX, RETRY_FIRST);
     loop {
-        if !gather(&inbox.0, &mut waiting, &kill).await {
+        if !gather(&outlet, &mut waiting, &kill).await {
             return;
         }
         let fitting = fitting(waiting.iter().map(Item::size), most);
@@ -287,12 +236,14 @@ async fn run(
 }
 
 /// Takes in what has come, and waits for something if nothing is there; false if nothing is to be done any more.
-async fn gather(inbox: &Inbox, waiting: &mut VecDeque<Item>, kill: &CancellationToken) -> bool {
+async fn gather(
+    outlet: &Outlet<Item>,
+    waiting: &mut VecDeque<Item>,
+    kill: &CancellationToken,
+) -> bool {
     while !kill.is_cancelled() {
-        if waiting.len() < BATCH_MAX
-            && let Some(items) = &mut *inbox.lock()
-        {
-            waiting.append(items);
+        if waiting.len() < BATCH_MAX {
+            outlet.take_all(waiting);
         }
         if !waiting.is_empty() {
             return true;
@@ -300,7 +251,7 @@ async fn gather(inbox: &Inbox, waiting: &mut VecDeque<Item>, kill: &Cancellation
         tokio::select! {
             biased;
             () = kill.cancelled() => {}
-            () = inbox.filled.notified() => {}
+            () = outlet.filled() => {}
         }
     }
     false

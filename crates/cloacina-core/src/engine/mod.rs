@@ -382,7 +382,7 @@ impl Engine {
     }
 
     /// Takes up executions that this worker has claimed.
-    fn take_up(self: &Arc<Self>, worker: WorkerId, snapshot: ExecutionSnapshot, load: Load) {
+    fn take_up(self: &Arc<Self>, worker: WorkerId, snapshot: &ExecutionSnapshot, load: Load) {
         let id = snapshot.record.id;
         let name = &snapshot.record.workflow.name;
         let Some(workflow) = self.workflows.get(name).cloned() else { return };

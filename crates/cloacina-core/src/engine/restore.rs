@@ -101,7 +101,7 @@ impl Suspects {
 /// Makes the state of an execution from its records.
 pub(super) fn take_up(
     workflow: &Workflow,
-    snapshot: ExecutionSnapshot,
+    snapshot: &ExecutionSnapshot,
     config: &ExecutorConfig,
 ) -> Result<TakenUp, BackendError> {
     let input: BTreeMap<String, Value> = read(snapshot.input.as_str(), "the input")?;
@@ -119,7 +119,7 @@ pub(super) fn take_up(
         if slot.outcome.is_some() {
             continue;
         }
-        restore_attempts(slot, &attempts, &snapshot);
+        restore_attempts(slot, &attempts, snapshot);
         let crashes = attempts.iter().filter(|attempt| attempt.state == AttemptState::Lost);
         let alone = crashes.clone().any(|attempt| attempt.company == Company::Alone);
         let crashes = u32::try_from(crashes.count()).unwrap_or(u32::MAX);

@@ -341,7 +341,7 @@ impl Engine {
             claimed.next_due = claims.next_due;
             places.set(claimed.taken);
             engine.note_peers(claims.peers);
-            for snapshot in claims.executions {
+            for snapshot in &claims.executions {
                 // Declared dead meanwhile, it owns nothing any more.
                 if engine.worker() == worker {
                     engine.take_up(worker, snapshot, places.split_one());

@@ -17,11 +17,10 @@ mod record;
 mod types;
 mod writes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::backend::{AttemptFailure, EventKind, Finish, JsonText, NewEvent, TaskEnd};
@@ -259,20 +258,6 @@ impl ExecutionState {
     /// Reports how many bodies run or wait for a slot.
     pub(crate) const fn running(&self) -> usize {
         self.running
-    }
-
-    /// Returns the input with the changes of all tasks that completed, in topological order.
-    pub(crate) fn into_final_values(self) -> BTreeMap<String, Value> {
-        let mut values: BTreeMap<String, Value> = self.input.to_values();
-        for change in self.slots.into_iter().flat_map(|slot| slot.changes) {
-            match change.value {
-                Some(value) => {
-                    drop(values.insert(change.key.to_string(), Arc::unwrap_or_clone(value)))
-                }
-                None => drop(values.remove(&*change.key)),
-            }
-        }
-        values
     }
 
     /// Reports whether nothing is to be done before a retry falls due.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use smallvec::SmallVec;
 
+use super::ExecutionState;
 use crate::Context;
 use crate::context::{Changes, Origin};
 
@@ -151,4 +152,20 @@ pub(super) fn apply(mut before: Arc<Writes>, changes: &[Change], by: u32) -> Arc
         writes.insert(Arc::clone(&change.key), Write { by, value: change.value.clone() });
     }
     before
+}
+
+impl ExecutionState {
+    /// Returns the input with the changes of all tasks that completed, in topological order.
+    pub(crate) fn into_final_values(self) -> BTreeMap<String, Value> {
+        let mut values: BTreeMap<String, Value> = self.input.to_values();
+        for change in self.slots.into_iter().flat_map(|slot| slot.changes) {
+            match change.value {
+                Some(value) => {
+                    drop(values.insert(change.key.to_string(), Arc::unwrap_or_clone(value)))
+                }
+                None => drop(values.remove(&*change.key)),
+            }
+        }
+        values
+    }
 }

@@ -45,7 +45,7 @@ impl Engine {
         let tasks = match workflow {
             // Another version is taken up under the one that is known here, but by an owner of its own it may not be.
             Some(known) if record.owner.is_none() || known.key() == &record.workflow => {
-                self.unfinished(known, snapshot.clone())?
+                self.unfinished(known, &snapshot)?
             }
             _ => {
                 let ended: BTreeSet<&TaskId> = snapshot.tasks.iter().map(|row| &row.task).collect();
@@ -107,7 +107,7 @@ impl Engine {
     fn unfinished(
         &self,
         workflow: &Workflow,
-        snapshot: ExecutionSnapshot,
+        snapshot: &ExecutionSnapshot,
     ) -> Result<Vec<(TaskId, TaskReason)>, BackendError> {
         let now = snapshot.now;
         let at = Instant::now();
