@@ -159,7 +159,9 @@ async fn tell(mut answered: mpsc::UnboundedReceiver<(InFlight, BatchVerdicts)>) 
             // Others who share the thread are not kept waiting by a large batch.
             consume_budget().await;
         }
-        for ((_ticket, hear), verdict) in flight.submitters.into_iter().zip(verdicts.submits) {
+        for ((ticket, hear), verdict) in flight.submitters.into_iter().zip(verdicts.submits) {
+            // There is room again by the time that somebody hears of it.
+            drop(ticket);
             contain(|| hear(Ok((verdict, at))));
             consume_budget().await;
         }
@@ -270,7 +272,10 @@ fn fitting(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
 fn refuse(items: impl IntoIterator<Item = Item>, error: &Arc<BackendError>) {
     for item in items {
         match item {
-            Item::Submit(_, _, hear) => contain(|| hear(Err(Arc::clone(error)))),
+            Item::Submit(_, ticket, hear) => {
+                drop(ticket);
+                contain(|| hear(Err(Arc::clone(error))));
+            }
             Item::Checkpoint(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
             Item::Release(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
         }

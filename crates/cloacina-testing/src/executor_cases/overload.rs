@@ -100,6 +100,16 @@ pub async fn the_bytes_of_waiting_submits_are_limited_too(fx: &ExecutorFixture) 
     assert_eq!(stored(fx).await, 3, "executions on record");
 }
 
+/// Catches a place that is given back only after its submit was acknowledged.
+pub async fn there_is_room_again_once_a_submit_is_acknowledged(fx: &ExecutorFixture) {
+    let process = fx.process_with([plain()], refusing(1)).await;
+    for number in 0..100 {
+        let submitted = process.execute_async("w", Context::new()).await;
+        submitted.unwrap_or_else(|error| panic!("submit {number} of 100 is refused: {error}"));
+        assert_eq!(process.metrics().waiting_submits, 0, "after submit {number}");
+    }
+}
+
 /// Catches back-pressure that does not press, or that never lets go.
 pub async fn a_submit_over_the_limit_waits_and_goes_through(fx: &ExecutorFixture) {
     let settings = |builder: ExecutorBuilder| builder.max_waiting_submits(2);
