@@ -211,5 +211,8 @@ pub async fn all_that_is_acknowledged_in_a_flood_completes(fx: &ExecutorFixture)
     for id in acknowledged {
         process.ended_as(id, PipelineStatus::Completed).await;
     }
+    // The store has an end before the executor hears that it was taken.
+    let counted = async || process.metrics().completed >= FLOOD as u64;
+    until("each end is counted", counted).await;
     assert_eq!(process.metrics().completed, FLOOD as u64, "each ran here, once");
 }
