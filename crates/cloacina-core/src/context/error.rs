@@ -42,7 +42,7 @@ pub enum ContextError {
     TooDeep {
         /// The key.
         key: String,
-        /// [`MAX_DEPTH`].
+        /// [`MAX_DEPTH`](crate::MAX_DEPTH).
         limit: usize,
     },
 }
