@@ -7,7 +7,7 @@
 //! - **Idempotence.** An error from a commit says nothing about whether it happened, so the engine sends the same
 //!   call again; a repeated call must change nothing and give the same verdict.
 //! - **Fencing.** Whatever an owner writes to an execution is written only while `owner` and `epoch` are its own,
-//!   checked under the row's lock in the same transaction.
+//!   checked in the same transaction, under a lock without which nobody changes them.
 //! - **Finality.** A row in a terminal status is never changed.
 //! - **Cancellation.** Any returned future may be dropped at any point; the statement it began either happens
 //!   whole or not at all, and the next call finds a sane connection.

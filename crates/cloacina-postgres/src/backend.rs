@@ -20,6 +20,7 @@ use crate::PostgresOptions;
 use crate::claim::{self, Search};
 use crate::connections::Connections;
 use crate::control;
+use crate::error::is_unexpected;
 use crate::liveness::{self, Suspect};
 use crate::open;
 use crate::pace::Pace;
@@ -71,6 +72,25 @@ impl PostgresBackend {
 
     fn check_open(&self) -> Result<(), BackendError> {
         if self.connections.is_closed() { Err(BackendError::Closed) } else { Ok(()) }
+    }
+
+    /// Carries out an order, unless a worker claims the execution meanwhile.
+    async fn try_control(
+        &self,
+        execution: ExecutionId,
+        order: &Control,
+    ) -> Result<ControlVerdict, BackendError> {
+        let (order, sender) = (order.clone(), self.seat.sender().clone());
+        let carried_out =
+            self.connections.write("carry out an order", move |connection, queries, clock| {
+                Box::pin(async move {
+                    let verdict =
+                        control::control(connection, queries, clock, execution, &order).await?;
+                    wake::tell(connection, queries, &sender).await?;
+                    Ok(verdict)
+                })
+            });
+        carried_out.await
     }
 
     async fn bury(&self, suspect: Suspect) -> Result<Option<Burial>, BackendError> {
@@ -267,17 +287,11 @@ impl Backend for PostgresBackend {
         order: &Control,
     ) -> Result<ControlVerdict, BackendError> {
         self.check_open()?;
-        let (order, sender) = (order.clone(), self.seat.sender().clone());
-        let carried_out =
-            self.connections.write("carry out an order", move |connection, queries, clock| {
-                Box::pin(async move {
-                    let verdict =
-                        control::control(connection, queries, clock, execution, &order).await?;
-                    wake::tell(connection, queries, &sender).await?;
-                    Ok(verdict)
-                })
-            });
-        carried_out.await
+        match self.try_control(execution, order).await {
+            // Claimed meanwhile: its owner is known now.
+            Err(error) if is_unexpected(&error) => self.try_control(execution, order).await,
+            carried_out => carried_out,
+        }
     }
 
     async fn standing(&self, ids: &[ExecutionId]) -> Result<Vec<Option<Standing>>, BackendError> {

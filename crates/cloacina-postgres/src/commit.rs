@@ -90,7 +90,7 @@ async fn as_expected(
     let mut draft = Draft::expecting(batch, Standings { by_id, by_key });
     let mut submits = draft.submits(batch, clock);
     let checkpoints = draft.checkpoints(batch, clock);
-    // First, since it locks.
+    // First, since it keeps others away.
     if let Some(ordinary) = draft.ordinary.take().filter(|ordinary| !ordinary.is_empty()) {
         ordinary.write(&mut *connection, queries, clock, None).await?;
     }

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use cloacina_core::backend::{
-    Control, ControlVerdict, ExecutionRecord, Release, WorkflowDefinition,
+    Control, ControlVerdict, ExecutionRecord, Release, Standing, WorkflowDefinition,
 };
-use cloacina_core::{BackendError, ExecutionId, TaskId, TaskState};
+use cloacina_core::{BackendError, ExecutionId, TaskId, TaskState, WorkerId};
 use sqlx::postgres::PgConnection;
 
 use crate::clock::Clock;
-use crate::error::Context as _;
+use crate::error::{Context as _, unexpected};
 use crate::queries::Queries;
 use crate::writes::{self, TaskRow};
-use crate::{json, read, rows};
+use crate::{json, liveness, read, rows};
 
 /// Carries out an order, within a transaction.
+///
+/// # Errors
+///
+/// [`is_unexpected`](crate::error::is_unexpected) if a worker claims the execution meanwhile: it is to be tried again.
 pub(crate) async fn control(
     connection: &mut PgConnection,
     queries: &Queries,
@@ -53,16 +57,30 @@ pub(crate) async fn control(
     Ok(ControlVerdict::Applied(next))
 }
 
-/// Reads an execution that is about to change.
+/// Reads an execution that is about to change, and keeps everybody from changing it: its owner, by halting that, and others.
 async fn record(
     connection: &mut PgConnection,
     queries: &Queries,
     execution: ExecutionId,
 ) -> Result<Option<ExecutionRecord>, BackendError> {
-    read::lock(&mut *connection, queries, [execution]).await?;
+    let standing = read::standings(&mut *connection, queries, [execution]).await?;
+    let owner = standing.get(&execution).and_then(owner_at_work);
+    if let Some(owner) = owner {
+        liveness::halt(&mut *connection, queries, owner).await?;
+    }
+    // After the owner's row: a batch that it commits locks them in this order.
+    let standing = read::lock(&mut *connection, queries, [execution]).await?;
+    if standing.get(&execution).and_then(owner_at_work).is_some_and(|now| Some(now) != owner) {
+        return Err(unexpected());
+    }
     let query = queries.executions_load.query().bind(json::ids([execution]));
     let row = query.fetch_optional(connection).await.during("read an execution")?;
     row.map(|row| rows::execution(&row)).transpose()
+}
+
+/// Tells who may commit to an execution, unless it has ended.
+fn owner_at_work(standing: &Standing) -> Option<WorkerId> {
+    standing.owner.filter(|_| !standing.status.is_terminal())
 }
 
 /// Writes the rows of tasks that a cancel keeps from ending otherwise.

@@ -244,6 +244,17 @@ async fn lock_owned(
     query.execute(connection).await.during("lock what a worker owns").map(drop)
 }
 
+/// Keeps a worker from committing until this transaction has ended. A batch of its own that is under way is waited for; one that
+/// has begun and not got that far looks again at where its executions stand.
+pub(crate) async fn halt(
+    connection: &mut PgConnection,
+    queries: &Queries,
+    worker: WorkerId,
+) -> Result<(), BackendError> {
+    let query = queries.workers_halt.query().bind(*worker.as_uuid());
+    query.execute(connection).await.during("halt a worker").map(drop)
+}
+
 /// Ends the attempts on record as running of everything that a worker owns.
 async fn end_attempts(
     connection: &mut PgConnection,

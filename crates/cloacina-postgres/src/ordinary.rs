@@ -46,7 +46,7 @@ pub(crate) fn is_ordinary_checkpoint(checkpoint: &Checkpoint) -> bool {
 /// The ordinary part of a batch. It is taken for new, and for the owners' own; should that be wrong, nothing is written.
 #[derive(Default)]
 pub(crate) struct Ordinary<'b> {
-    /// In whose hands the executions of checkpoints are expected, in the order of the checkpoints.
+    /// In whose hands the executions of checkpoints are expected, in the order of the checkpoints: in those of one worker.
     expected: Vec<Expectation>,
     submitter: Option<WorkerId>,
     submits: Vec<SubmitRow<'b>>,
@@ -62,34 +62,64 @@ struct Expectation {
     epoch: u64,
     /// The checkpoint ends it.
     ends: bool,
+    /// Its own row changes.
+    changes: bool,
 }
 
 impl Expectation {
+    fn of(checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { execution, worker, epoch, suspicion, ref finish, .. } = *checkpoint;
+        let ends = finish.is_some();
+        Self { execution, worker, epoch, ends, changes: ends || suspicion == Suspicion::Clear }
+    }
+
     /// Reports whether it can be met where this one is, before.
     fn follows(&self, before: &Self) -> bool {
         (self.worker, self.epoch, before.ends) == (before.worker, before.epoch, false)
     }
 }
 
+/// What is expected of all executions that have a checkpoint.
+struct Expectations {
+    owner: Option<Uuid>,
+    /// Those that are only added to.
+    growing: Vec<Uuid>,
+    /// Those whose own rows change.
+    changing: Vec<Uuid>,
+    /// The epochs of all, added up.
+    epochs: i64,
+}
+
 impl<'b> Ordinary<'b> {
     /// Expects of an execution that it runs in the hands of the one who commits a checkpoint.
     pub(crate) fn expect(&mut self, checkpoint: &Checkpoint) {
-        let Checkpoint { execution, worker, epoch, ref finish, .. } = *checkpoint;
-        self.expected.push(Expectation { execution, worker, epoch, ends: finish.is_some() });
+        self.expected.push(Expectation::of(checkpoint));
     }
 
-    /// Tells what is expected, in the order of the ids, in which the statement locks and compares the executions: no two
-    /// transactions wait for each other.
-    fn expectations(&self) -> Result<Vec<Expectation>, BackendError> {
+    /// Tells what is expected of all executions together.
+    fn expectations(&self) -> Result<Expectations, BackendError> {
         let mut expected = self.expected.clone();
         expected.sort_by_key(|one| one.execution);
-        let mut pairs = expected.windows(2);
-        let of_one = |pair: &[Expectation]| pair[0].execution == pair[1].execution;
-        if pairs.any(|pair| of_one(pair) && !pair[1].follows(&pair[0])) {
+        let owner = expected.first().map(|one| one.worker);
+        let fit = expected.iter().all(|one| Some(one.worker) == owner)
+            && expected
+                .windows(2)
+                .all(|pair| pair[0].execution != pair[1].execution || pair[1].follows(&pair[0]));
+        if !fit {
             return Err(unexpected());
         }
-        expected.dedup_by_key(|one| one.execution);
-        Ok(expected)
+        expected.dedup_by(|later, first| {
+            let of_one = later.execution == first.execution;
+            first.changes |= of_one && later.changes;
+            of_one
+        });
+        let epochs = expected.iter().map(|one| rows::number(one.epoch));
+        let epochs = epochs.fold(0, i64::saturating_add);
+        let (changing, growing): (Vec<_>, Vec<_>) =
+            expected.into_iter().partition(|one| one.changes);
+        let ids = |some: Vec<Expectation>| json::ids(some.iter().map(|one| one.execution));
+        let owner = owner.map(|owner| *owner.as_uuid());
+        Ok(Expectations { owner, growing: ids(growing), changing: ids(changing), epochs })
     }
 
     /// Takes a submit, unless another worker takes up those before.
@@ -139,14 +169,11 @@ impl<'b> Ordinary<'b> {
         // Neighbours in an index are written one after the other, while their page is at hand.
         let mut completions: Vec<&CompletionRow<'_>> = self.completions.iter().collect();
         completions.sort_unstable_by_key(|row| row.0);
-        let expected = self.expectations()?;
-        let owners: Vec<Uuid> = expected.iter().map(|one| *one.worker.as_uuid()).collect();
-        let epochs: Vec<i64> = expected.iter().map(|one| rows::number(one.epoch)).collect();
+        let Expectations { owner, growing, changing, epochs } = self.expectations()?;
         let query = queries.executions_commit.query().bind(clock.now());
         let query = query.bind(self.submitter.map(|worker| *worker.as_uuid()));
         let query = bind_columns!(query, self.submits, [0 1 2 3]);
-        let ids = json::ids(expected.iter().map(|one| one.execution));
-        let query = query.bind(ids).bind(owners).bind(epochs);
+        let query = query.bind(growing).bind(changing).bind(owner).bind(epochs);
         let query = bind_columns!(query, completions, [0 1 2 3 4 5 6]).bind(&self.completed);
         let query =
             query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));

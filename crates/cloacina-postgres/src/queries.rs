@@ -93,6 +93,7 @@ statements! {
     tasks_load = "tasks/load";
     workers_delete = "workers/delete";
     workers_exists = "workers/exists";
+    workers_halt = "workers/halt";
     workers_lease = "workers/lease";
     workers_list = "workers/list";
     workers_lock = "workers/lock";

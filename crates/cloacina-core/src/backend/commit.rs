@@ -107,7 +107,7 @@ impl Checkpoint {
 }
 
 impl CheckpointVerdict {
-    /// Decides about a checkpoint from where its execution stands, under the lock of its row. `later` are the checkpoints behind
+    /// Decides about a checkpoint from where its execution stands, while nobody can change that. `later` are the checkpoints behind
     /// it in its batch. What is committed is to be written, unless the execution had ended already: then it is a repetition.
     #[must_use]
     pub fn decide(checkpoint: &Checkpoint, later: &[Checkpoint], standing: Standing) -> Self {

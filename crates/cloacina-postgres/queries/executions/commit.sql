@@ -2,24 +2,41 @@
 -- executions that complete. Nothing is written unless each execution that has a checkpoint is in the hands in which it is
 -- expected; what is there already is an error.
 --
--- Executions are locked in the order of their ids. Their owners and epochs are given in that order as well: they are compared by
--- their places. Columns become rows by set-returning functions in the list of what is selected: those in `FROM` would be
--- materialised first. The others hear of it if they are to (`sessions/tell`).
-WITH found AS (
-    SELECT e.status, e.owner, e.epoch
+-- Those that change are locked. Those that are only added to are not, one by one: whoever takes an execution from its worker, or
+-- ends or pauses it, has the worker's row to itself meanwhile, and changes or deletes it (`workers/halt`). So if that row is as it
+-- was when this statement began, so are they. Epochs only grow, and none is expected to be greater than it is: if their sum is as
+-- expected, each is.
+--
+-- Columns become rows by set-returning functions in the list of what is selected: those in `FROM` would be materialised first. The
+-- others hear of it if they are to (`sessions/tell`).
+WITH owner AS (
+    SELECT w.id
+    FROM {schema}.workers AS w
+    WHERE w.id = $9 AND w.xmin = (SELECT s.xmin FROM {schema}.workers AS s WHERE s.id = $9)
+    FOR KEY SHARE
+),
+
+changing AS (
+    SELECT e.epoch
     FROM {schema}.executions AS e
-    WHERE e.id = ANY($7)
+    WHERE e.id = ANY($8) AND e.status = 'running' AND e.owner = (SELECT o.id FROM owner AS o)
     ORDER BY e.id
     FOR NO KEY UPDATE
 ),
 
+found AS (
+    SELECT c.epoch
+    FROM changing AS c
+    UNION ALL
+    SELECT e.epoch
+    FROM {schema}.executions AS e
+    WHERE e.id = ANY($7) AND e.status = 'running' AND e.owner = (SELECT o.id FROM owner AS o)
+),
+
 verdict AS (
     SELECT
-        coalesce(
-            array_agg(CASE WHEN f.status = 'running' THEN f.owner END) = $8::uuid []
-            AND array_agg(f.epoch) = $9::bigint [],
-            cardinality($7::uuid []) = 0
-        ) AS fits
+        count(*) = cardinality($7::uuid []) + cardinality($8::uuid [])
+        AND coalesce(sum(f.epoch), 0) = $10::bigint AS fits
     FROM found AS f
 ),
 
@@ -47,13 +64,13 @@ completions AS (
         r.output
     FROM (
         SELECT
-            unnest($10::uuid []) AS execution_id,
-            unnest($11::text []) AS task,
-            unnest($12::bigint []) AS ordinal,
-            unnest($13::timestamptz []) AS started_at,
-            unnest($14::timestamptz []) AS ended_at,
-            unnest($15::text []) AS changes,
-            unnest($16::text []) AS output
+            unnest($11::uuid []) AS execution_id,
+            unnest($12::text []) AS task,
+            unnest($13::bigint []) AS ordinal,
+            unnest($14::timestamptz []) AS started_at,
+            unnest($15::timestamptz []) AS ended_at,
+            unnest($16::text []) AS changes,
+            unnest($17::text []) AS output
     ) AS r
     WHERE (SELECT v.fits FROM verdict AS v)
 ),
@@ -61,11 +78,11 @@ completions AS (
 ends AS (
     UPDATE {schema}.executions AS e
     SET status = 'completed', finished_at = $1
-    WHERE e.id = ANY($17) AND e.finished_at IS NULL AND (SELECT v.fits FROM verdict AS v)
+    WHERE e.id = ANY($18) AND e.finished_at IS NULL AND (SELECT v.fits FROM verdict AS v)
 )
 
 SELECT
     v.fits,
-    CASE WHEN $18 THEN pg_notify('cloacina_' || $19, $20) END AS told,
-    CASE WHEN $18 THEN pg_notify('cloacina', $19) END AS told_all
+    CASE WHEN $19 THEN pg_notify('cloacina_' || $20, $21) END AS told,
+    CASE WHEN $19 THEN pg_notify('cloacina', $20) END AS told_all
 FROM verdict AS v

@@ -1,2 +1,2 @@
--- Nobody claims for it before this transaction has ended.
+-- Nobody claims for it, and no batch of it adds to what it owns, before this transaction has ended.
 SELECT lock_key, expires_at FROM {schema}.workers WHERE id = $1 FOR UPDATE

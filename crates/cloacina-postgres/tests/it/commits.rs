@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloacina_core::backend::{Batch, BatchVerdicts, CheckpointVerdict, NewWorker};
+use cloacina_core::backend::{
+    Batch, BatchVerdicts, CheckpointVerdict, Control, ControlVerdict, NewWorker,
+};
 use cloacina_core::{Backend, ExecutionId, PipelineStatus, WorkerId};
 use cloacina_postgres::{PostgresBackend, PostgresOptions};
 use cloacina_testing::conformance::{CheckpointBuilder, checkpoint, execution, task_end};
@@ -48,9 +50,31 @@ impl Owned {
 
     /// Commits the end of the only task.
     async fn end(&self) -> BatchVerdicts {
-        let end = self.checkpoint().task(task_end("only")).finish(PipelineStatus::Completed);
-        let batch = Batch { submits: Vec::new(), checkpoints: vec![end.into()] };
+        let end = self.checkpoint().task(task_end("only"));
+        self.commit(end.finish(PipelineStatus::Completed)).await
+    }
+
+    async fn commit(&self, checkpoint: CheckpointBuilder) -> BatchVerdicts {
+        let batch = Batch { submits: Vec::new(), checkpoints: vec![checkpoint.into()] };
         self.backend.commit(Arc::new(batch)).await.unwrap()
+    }
+
+    /// Commits a task, not the last one, once something else has begun that changes the execution. That is held up half-way
+    /// until the batch waits for it.
+    async fn commit_beside<T>(&self, change: impl Future<Output = T>) -> (BatchVerdicts, T) {
+        let (mut other, mut look) = (raw().await, raw().await);
+        let lock = "BEGIN; SELECT FROM {}.executions FOR UPDATE";
+        run(&mut other, &lock.replace("{}", &self.schema)).await;
+        let commit = async {
+            self.waits(&mut look, "query LIKE '%executions AS e%FOR NO KEY UPDATE%'").await;
+            let let_go = async {
+                let mut look = raw().await;
+                self.waits(&mut look, "query LIKE '%WITH owner AS%'").await;
+                run(&mut other, "COMMIT").await;
+            };
+            tokio::join!(self.commit(self.checkpoint().task(task_end("first"))), let_go).0
+        };
+        tokio::join!(commit, change)
     }
 
     /// Does the same while another session has the row, and lets go of it once that waits in such a statement.
@@ -104,6 +128,44 @@ async fn a_batch_ends_a_row_that_was_changed_while_it_waited() {
 async fn a_batch_writes_nothing_to_what_changed_hands_while_it_waited() {
     let owned = Owned::new().await;
     let verdicts = owned.end_beside("UPDATE {}.executions SET epoch = 2", "true").await;
+    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Fenced]);
+    assert_eq!(owned.tasks().await, 0);
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_task_is_not_written_to_what_is_cancelled_while_its_batch_waits() {
+    let owned = Owned::new().await;
+    let order = Control::Cancel { tasks: Vec::new() };
+    let cancelled = owned.backend.control(owned.execution, &order);
+    let (verdicts, cancelled) = owned.commit_beside(cancelled).await;
+    assert_eq!(cancelled.unwrap(), ControlVerdict::Applied(PipelineStatus::Cancelled));
+    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Ended(PipelineStatus::Cancelled)]);
+    assert_eq!(owned.tasks().await, 0);
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_is_committed_beside_a_pause_tells_of_it() {
+    let owned = Owned::new().await;
+    let (verdicts, paused) =
+        owned.commit_beside(owned.backend.control(owned.execution, &Control::Pause)).await;
+    assert_eq!(paused.unwrap(), ControlVerdict::Applied(PipelineStatus::Paused));
+    let status = PipelineStatus::Paused;
+    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Committed { status }]);
+    assert_eq!(owned.tasks().await, 1);
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn a_task_is_not_written_for_a_worker_that_is_buried_while_its_batch_waits() {
+    let owned = Owned::new().await;
+    // Its lease has run out, whatever its session says.
+    let expire = "UPDATE {}.workers SET lock_key = NULL, expires_at = now()";
+    run(&mut raw().await, &expire.replace("{}", &owned.schema)).await;
+    let buried = owned.backend.bury_dead_workers(WorkerId::new());
+    let (verdicts, buried) = owned.commit_beside(buried).await;
+    assert_eq!(buried.unwrap().len(), 1);
     assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Fenced]);
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
