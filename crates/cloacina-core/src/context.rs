@@ -38,11 +38,10 @@ pub const MAX_DEPTH: usize = 125;
 /// ```
 #[derive(Clone)]
 pub struct Context<T = Value> {
-    /// The values; none as long as they are shared.
+    /// All values, or those that were set since the engine made this context.
     own: BTreeMap<String, T>,
+    /// The others, if the engine made this context.
     shared: Option<Shared<T>>,
-    /// The keys that were set or removed since the engine made this context; `None` if somebody else made it.
-    touched: Option<BTreeSet<String>>,
 }
 
 impl<T> Default for Context<T> {
@@ -68,22 +67,19 @@ impl<T> Context<T> {
     /// Makes an empty context.
     #[must_use]
     pub const fn new() -> Self {
-        Self { own: BTreeMap::new(), shared: None, touched: None }
+        Self { own: BTreeMap::new(), shared: None }
     }
 
     fn values(&self) -> &BTreeMap<String, T> {
-        self.shared.as_ref().map_or(&self.own, Shared::values)
-    }
-
-    fn values_mut(&mut self) -> &mut BTreeMap<String, T> {
-        if let Some(shared) = self.shared.take() {
-            self.own = shared.into_values();
-        }
-        &mut self.own
+        self.shared.as_ref().map_or(&self.own, |shared| shared.merged(&self.own))
     }
 
     pub(crate) fn into_values(self) -> BTreeMap<String, T> {
-        self.shared.map_or(self.own, Shared::into_values)
+        let Self { own, shared } = self;
+        match shared {
+            Some(shared) => shared.into_merged(own),
+            None => own,
+        }
     }
 
     /// Adds a value under a new key.
@@ -107,37 +103,45 @@ impl<T> Context<T> {
     /// [`ContextError::KeyMissing`] if the key has no value.
     pub fn update(&mut self, key: impl Into<String>, value: T) -> Result<T, ContextError> {
         let key = key.into();
-        match self.values_mut().get_mut(&key) {
-            Some(slot) => {
-                let old = std::mem::replace(slot, value);
-                self.touch(key);
-                Ok(old)
-            }
-            None => Err(ContextError::KeyMissing(key)),
+        if !self.contains_key(&key) {
+            return Err(ContextError::KeyMissing(key));
         }
+        self.set(key.clone(), value).ok_or(ContextError::KeyMissing(key))
     }
 
     /// Sets a value, whether the key exists or not, and returns the old one.
     pub fn set(&mut self, key: impl Into<String>, value: T) -> Option<T> {
         let key = key.into();
-        self.touch(key.clone());
-        self.values_mut().insert(key, value)
+        let Some(shared) = &mut self.shared else { return self.own.insert(key, value) };
+        match self.own.get_mut(&key) {
+            Some(own) => {
+                shared.changed();
+                Some(std::mem::replace(own, value))
+            }
+            None => {
+                let old = shared.replace(&key);
+                self.own.insert(key, value);
+                old
+            }
+        }
     }
 
     /// Returns the value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&T> {
-        match &self.shared {
-            Some(shared) => shared.get(key),
-            None => self.own.get(key),
-        }
+        let other = || self.shared.as_ref().and_then(|shared| shared.get(key));
+        self.own.get(key).or_else(other)
     }
 
     /// Removes a key and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<T> {
-        let old = self.values_mut().remove(key)?;
-        self.touch(key.to_owned());
-        Some(old)
+        let own = self.own.remove(key);
+        let Some(shared) = &mut self.shared else { return own };
+        if own.is_none() {
+            return shared.remove(key);
+        }
+        shared.hide(key);
+        own
     }
 
     /// Reports whether a key has a value.
@@ -154,19 +158,17 @@ impl<T> Context<T> {
     /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values().len()
+        let mut len = self.own.len();
+        if let Some(shared) = &self.shared {
+            shared.each(&self.own, &mut |_, _| len += 1);
+        }
+        len
     }
 
     /// Reports whether there is no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values().is_empty()
-    }
-
-    fn touch(&mut self, key: String) {
-        if let Some(touched) = &mut self.touched {
-            touched.insert(key);
-        }
+        self.own.is_empty() && self.len() == 0
     }
 }
 
@@ -225,43 +227,25 @@ impl Context<Value> {
 
     /// Makes the context that a task gets: from here on changes are noted.
     pub(crate) fn for_task(view: ContextView) -> Self {
-        Self {
-            own: BTreeMap::new(),
-            shared: Some(Shared::of(view)),
-            touched: Some(BTreeSet::new()),
-        }
+        Self { own: BTreeMap::new(), shared: Some(Shared::of(view)) }
     }
 
     /// Tells what a task did to the context that [`for_task`](Self::for_task) made from `before`.
     ///
     /// A task may have put a context of its own in place of the one it got: then all its keys count as set, and those
     /// that it lacks as removed.
-    pub(crate) fn into_changes(mut self, before: &ContextView) -> Changes {
-        let mut changes = Changes::default();
-        let touched = self.touched.take();
-        let mut values = self.into_values();
-        match touched {
-            Some(touched) => {
-                for key in touched {
-                    if let Some(value) = values.remove(&key) {
-                        changes.set.insert(key, value);
-                    } else if before.contains_key(&key) {
-                        changes.removed.insert(key);
-                    }
-                }
-            }
-            None => {
-                changes.removed =
-                    before.keys().into_iter().filter(|key| !values.contains_key(key)).collect();
-                changes.set = values;
-            }
-        }
-        changes
+    pub(crate) fn into_changes(self, before: &ContextView) -> Changes {
+        let Self { own: set, shared } = self;
+        let removed = match shared {
+            Some(shared) => shared.into_removed(),
+            None => before.keys().into_iter().filter(|key| !set.contains_key(key)).collect(),
+        };
+        Changes { set, removed }
     }
 
     /// Reports whether the task that got this context has changed nothing.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.touched.as_ref().is_some_and(BTreeSet::is_empty)
+        self.own.is_empty() && self.shared.as_ref().is_some_and(|shared| !shared.has_removed())
     }
 
     /// Checks depth and size, and returns the text that is stored.
@@ -272,12 +256,27 @@ impl Context<Value> {
         Ok(text)
     }
 
-    /// Checks depth and size without making the text.
+    /// Checks depth and size without making the text. What a task did not set was checked when it was.
     pub(crate) fn check(&self, limit: usize) -> Result<(), ContextError> {
-        check_depth(self.values())?;
+        check_depth(&self.own)?;
         let mut size = Size(0);
-        serde_json::to_writer(&mut size, self.values()).map_err(unserializable)?;
-        check_size(size.0, limit)
+        serde_json::to_writer(&mut size, &self.own).map_err(unserializable)?;
+        let mut entries = self.own.len();
+        let mut failed = None;
+        if let Some(shared) = &self.shared {
+            shared.each(&self.own, &mut |key, value| {
+                // With a colon, and a comma before all but the first.
+                size.0 += 1 + usize::from(entries > 0);
+                entries += 1;
+                let written = serde_json::to_writer(&mut size, key);
+                let written = written.and_then(|()| serde_json::to_writer(&mut size, value));
+                failed = failed.take().or(written.err());
+            });
+        }
+        match failed {
+            Some(source) => Err(unserializable(source)),
+            None => check_size(size.0, limit),
+        }
     }
 }
 
@@ -327,7 +326,7 @@ impl<T> FromIterator<(String, T)> for Context<T> {
 
 impl<T> From<BTreeMap<String, T>> for Context<T> {
     fn from(values: BTreeMap<String, T>) -> Self {
-        Self { own: values, shared: None, touched: None }
+        Self { own: values, shared: None }
     }
 }
 

@@ -253,7 +253,13 @@ proptest! {
                 own = context.clone();
             }
             prop_assert_eq!(context.get(key), own.get(key));
-            prop_assert_eq!(&context.clone(), &own);
+            prop_assert_eq!((context.len(), context.is_empty()), (own.len(), own.is_empty()));
+            let size = own.to_json(usize::MAX).unwrap().len();
+            prop_assert!(context.check(size).is_ok() && context.check(size - 1).is_err());
+            // Asked for all its values now and then only.
+            if value == 0 {
+                prop_assert_eq!(&context, &own);
+            }
             let [shared, owned] = [&mut context, &mut own].map(|context| match what {
                 0 => context.insert(key, json!(value)).ok().map(Value::from),
                 1 => context.update(key, json!(value)).ok(),

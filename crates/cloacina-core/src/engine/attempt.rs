@@ -69,7 +69,7 @@ impl Attempt {
     pub(super) async fn run(self: Box<Self>) {
         let engine = &self.engine;
         let Some(slot) = self.wait_for_slot().await else { return self.report_not_started() };
-        let Some((exclusive, _shared)) = self.wait_for_company().await else {
+        let Some((exclusive, shared)) = self.wait_for_company().await else {
             return self.report_not_started();
         };
         let company = match (&exclusive, self.on_record) {
@@ -101,10 +101,14 @@ impl Attempt {
         drop(running);
         let result = body.unwrap_or_else(|panic| Err(panicked(panic)));
         let result = result.unwrap_or_else(|error| failure(error, &self.task().retry));
-        let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
+        let ended = Instant::now();
+        drop(shared);
+        let Self { ordinal, serial, driver, view, .. } = *self;
+        // The driver goes on with what the task saw, and has it to itself.
+        drop(view);
         let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
         // A driver that is gone has lost the execution.
-        self.driver.tell(|driver| driver.attempt_ended(end));
+        driver.tell(|driver| driver.attempt_ended(end));
     }
 
     fn report_not_started(&self) {

@@ -244,9 +244,8 @@ async fn gather(
     kill: &CancellationToken,
 ) -> bool {
     while !kill.is_cancelled() {
-        if waiting.len() < BATCH_MAX {
-            outlet.take_all(waiting);
-        }
+        // All, however much waits already: a store that is full or away refuses the submits among it.
+        outlet.take_all(waiting, 2 * BATCH_MAX);
         if !waiting.is_empty() {
             return true;
         }

@@ -117,7 +117,7 @@ impl Driver {
         cause: Span,
     ) {
         let TakenUp { id, epoch, state, suspects, begun_at, now, is_fresh } = taken_up;
-        let report = (is_fresh && engine.waiters.knows(id)).then(Box::default);
+        let report = (is_fresh && engine.waiters.has(id)).then(Box::default);
         let driver = |address| {
             Box::new(Self {
                 id,

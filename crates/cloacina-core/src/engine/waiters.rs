@@ -44,11 +44,6 @@ impl Waiters {
         receiver
     }
 
-    /// Reports whether somebody waits for an execution, or has stopped waiting since.
-    pub(super) fn knows(&self, id: ExecutionId) -> bool {
-        self.lock().as_ref().is_some_and(|waiters| waiters.contains_key(&id))
-    }
-
     /// Reports whether somebody waits for an execution.
     pub(super) fn has(&self, id: ExecutionId) -> bool {
         let mut waiters = self.lock();

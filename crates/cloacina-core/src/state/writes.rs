@@ -64,12 +64,10 @@ impl ContextView {
         &self.input
     }
 
-    pub(crate) fn contains_key(&self, key: &str) -> bool {
-        self.get(key).is_some()
-    }
-
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.to_values().into_keys().collect()
+        let mut keys = Vec::new();
+        self.each(&mut |key, _| keys.push(key.to_owned()));
+        keys
     }
 
     /// Makes a context that notes what a task does to it, and copies the values only where that is needed.
@@ -86,15 +84,17 @@ impl Origin<Value> for ContextView {
         }
     }
 
-    fn to_values(&self) -> BTreeMap<String, Value> {
-        let mut values: BTreeMap<String, Value> = self.input.to_values();
-        for (key, write) in &*self.writes {
-            match &write.value {
-                Some(value) => drop(values.insert(key.to_string(), (**value).clone())),
-                None => drop(values.remove(&**key)),
+    fn each<'o>(&'o self, visit: &mut dyn FnMut(&'o str, &'o Value)) {
+        for (key, value) in &*self.input.0 {
+            if !self.writes.contains_key(key.as_str()) {
+                visit(key, value);
             }
         }
-        values
+        for (key, write) in &*self.writes {
+            if let Some(value) = &write.value {
+                visit(key, value);
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::future::{join_all, poll_immediate};
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
-use super::bodies::{Gate, Journal, failing, idle};
+use super::bodies::{Gate, Journal, failing, gated, idle};
 use super::fixture::{ExecutorBuilder, ExecutorFixture, Process, ended, input, until, workflow};
 use crate::conformance::soon;
 
@@ -108,6 +108,30 @@ pub async fn there_is_room_again_once_a_submit_is_acknowledged(fx: &ExecutorFixt
         submitted.unwrap_or_else(|error| panic!("submit {number} of 100 is refused: {error}"));
         assert_eq!(process.metrics().waiting_submits, 0, "after submit {number}");
     }
+}
+
+/// Catches a submit that hears nothing from a store without room, because more waits before it than one batch takes.
+pub async fn a_store_without_room_refuses_submits_however_much_waits(fx: &ExecutorFixture) {
+    const BEFORE: u16 = 2_500;
+    let before = usize::from(BEFORE);
+    let (gate, journal) = (Gate::new(), Journal::new());
+    let settings = |builder: ExecutorBuilder| builder.max_concurrent_tasks(before);
+    let workflows = [workflow("w", [gated("a", &gate, &journal)])];
+    let (process, backend) = fx.process_and_backend(workflows, settings).await;
+    let waiting = submits(&process, before).await;
+    gate.arrived(BEFORE.into()).await;
+    let full = backend.full();
+    full.store(true, Ordering::Relaxed);
+    gate.open(before);
+    for _ in 0..5 {
+        let refused = soon("an answer", process.execute_async("w", Context::new())).await;
+        let refused = refused.expect_err("there is no room");
+        assert!(refused.to_string().contains("there is no room"), "{refused}");
+    }
+    assert_eq!(process.metrics().waiting_submits, 0);
+    full.store(false, Ordering::Relaxed);
+    assert_eq!(complete(waiting).await, before);
+    assert_eq!(stored(fx).await, before, "executions on record");
 }
 
 /// Catches back-pressure that does not press, or that never lets go.

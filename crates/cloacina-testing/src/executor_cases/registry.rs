@@ -72,6 +72,7 @@ macro_rules! for_each_executor_case {
             a_submit_over_the_limit_is_refused_and_writes_nothing,
             the_bytes_of_waiting_submits_are_limited_too,
             there_is_room_again_once_a_submit_is_acknowledged,
+            a_store_without_room_refuses_submits_however_much_waits,
             a_submit_over_the_limit_waits_and_goes_through,
             a_caller_that_goes_away_frees_its_place,
             a_submit_under_way_keeps_its_place_when_its_caller_goes_away,

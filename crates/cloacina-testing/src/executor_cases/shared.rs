@@ -1,6 +1,7 @@
 //! An executor's own end of a back end whose type is not known.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use cloacina_core::{ExecutionId, WorkerId};
 pub struct SharedBackend {
     handle: Arc<dyn Backend>,
     stall: Stall,
+    /// Commits find no room.
+    full: Arc<AtomicBool>,
     /// Keeps heartbeats from being made.
     silence: Stall,
     /// If set, each look for work takes so long, and changes are reported without end.
@@ -58,12 +61,18 @@ impl SharedBackend {
     #[must_use]
     pub fn new(handle: Arc<dyn Backend>) -> Self {
         let (stall, silence) = (Stall::default(), Stall::default());
-        Self { handle, stall, silence, busy: Arc::default(), calls: Calls::default() }
+        let (full, busy, calls) = (Arc::default(), Arc::default(), Calls::default());
+        Self { handle, stall, full, silence, busy, calls }
     }
 
     /// Returns what holds up its commits.
     pub(crate) fn stall(&self) -> Stall {
         Arc::clone(&self.stall)
+    }
+
+    /// Decides whether commits find no room.
+    pub(crate) fn full(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.full)
     }
 
     /// Returns what holds up its heartbeats.
@@ -131,6 +140,10 @@ impl Backend for SharedBackend {
     async fn commit(&self, batch: Arc<Batch>) -> Result<BatchVerdicts, BackendError> {
         drop(self.stall.lock().await);
         self.calls.note("commit");
+        if self.full.load(Ordering::Relaxed) {
+            let reason = "commit a batch: there is no room".to_owned();
+            return Err(BackendError::Full { reason, source: None });
+        }
         self.handle.commit(batch).await
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloacina_core::backend::EventKind;
 use cloacina_core::{PipelineStatus, Task, TaskState};
 
-use super::bodies::{Gate, Journal, attempts, endless, gated, noting};
+use super::bodies::{Gate, Journal, attempts, endless, failing, gated, noting};
 use super::fixture::{ExecutorFixture, ended, workflow};
 
 const SHORT: Duration = Duration::from_millis(30);
@@ -128,7 +128,8 @@ pub async fn a_blocking_task_times_out_too(fx: &ExecutorFixture) {
     assert_eq!(result.status, PipelineStatus::Failed, "{result:?}");
 }
 
-/// Catches an execution's timeout that depends on somebody waiting, or that leaves tasks running.
+/// Catches an execution's timeout that depends on somebody waiting, that leaves tasks running, or of which a waiter hears otherwise
+/// than is on record.
 pub async fn a_pipeline_timeout_cancels_the_rest_and_fails(fx: &ExecutorFixture) {
     let journal = Journal::new();
     let noted = journal.clone();
@@ -143,6 +144,7 @@ pub async fn a_pipeline_timeout_cancels_the_rest_and_fails(fx: &ExecutorFixture)
         noting("done", &journal),
         told.depends_on(["done"]),
         noting("after", &journal).depends_on(["told"]),
+        failing("again", &journal).retry(attempts(2).initial_delay(Duration::from_secs(3_600))),
     ];
     let limit = Duration::from_millis(200);
     let process =
@@ -151,9 +153,17 @@ pub async fn a_pipeline_timeout_cancels_the_rest_and_fails(fx: &ExecutorFixture)
     assert_eq!(result.status, PipelineStatus::Failed, "{result:?}");
     let error = "the execution took longer than its timeout of 200ms";
     assert_eq!(result.error_message.as_deref(), Some(error));
-    let states: Vec<_> = result.task_results.iter().map(|task| task.status).collect();
-    let expected = [TaskState::Completed, TaskState::Cancelled, TaskState::Cancelled];
-    assert_eq!(states, expected, "states of the tasks");
+    let cancelled = TaskState::Cancelled;
+    for (task, expected) in [
+        ("done", TaskState::Completed),
+        ("told", cancelled),
+        ("after", cancelled),
+        ("again", cancelled),
+    ] {
+        assert_eq!(result.task(task).expect("a task of it").status, expected, "{task}");
+    }
+    let read = process.get_execution_result(result.execution_id).await.expect("a result is read");
+    assert_eq!(result.task_results, read.task_results, "told and read");
     super::fixture::until("the body was told", async || journal.count("told") == 1).await;
     assert_eq!(journal.count("after"), 0, "nothing starts after the end");
 }

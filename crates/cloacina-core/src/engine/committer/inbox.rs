@@ -52,10 +52,18 @@ impl<T> Inbox<T> {
 }
 
 impl<T> Outlet<T> {
-    /// Takes all there are, behind what is in `waiting`.
-    pub(super) fn take_all(&self, waiting: &mut VecDeque<T>) {
-        if let Some(items) = &mut *self.0.lock() {
+    /// Takes all there are, behind what is in `waiting`. Of the room that a burst took no more stays than for `usual` items.
+    pub(super) fn take_all(&self, waiting: &mut VecDeque<T>, usual: usize) {
+        if waiting.is_empty() {
+            waiting.shrink_to(usual);
+        }
+        let mut items = self.0.lock();
+        let Some(items) = &mut *items else { return };
+        if waiting.is_empty() {
+            std::mem::swap(waiting, items);
+        } else {
             waiting.append(items);
+            items.shrink_to(usual);
         }
     }
 
@@ -90,9 +98,22 @@ mod tests {
             inbox.put(2 * round + 1);
             inbox.put(2 * round + 2);
             outlet.filled().await;
-            outlet.take_all(&mut waiting);
+            outlet.take_all(&mut waiting, 1);
         }
         assert_eq!(waiting, [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn the_room_that_a_burst_took_is_given_back() {
+        let (inbox, outlet) = Inbox::new();
+        let mut waiting = VecDeque::new();
+        for burst in [10_000, 1, 10_000, 10_000, 1, 1] {
+            (0..burst).for_each(|item| inbox.put(item));
+            outlet.take_all(&mut waiting, 100);
+            assert_eq!(waiting.drain(..).count(), burst);
+        }
+        let inside = inbox.lock().as_ref().unwrap().capacity();
+        assert!(inside < 200 && waiting.capacity() < 200, "{inside}, {}", waiting.capacity());
     }
 
     #[test]

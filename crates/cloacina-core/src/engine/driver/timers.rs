@@ -67,6 +67,8 @@ impl Driver {
         match timer {
             Timer::RetryDue { ordinal } => self.apply(Event::RetryDue { ordinal }),
             Timer::Deadline => {
+                // How far the others had come is on record, and not known here.
+                self.report = None;
                 let limit = self.engine.config.pipeline_timeout.unwrap_or_default();
                 self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
             }
