@@ -29,6 +29,9 @@ impl PipelineExecution {
 
     /// Waits until the execution has ended, here or in another process. Cancel safe; may be called again.
     ///
+    /// The result of an execution that ran here is what is on record, but for the times of its tasks: they are put on the store's clock
+    /// by this process, and may differ from the record by as long as an answer of the store travels.
+    ///
     /// # Errors
     ///
     /// [`ExecutorError::UnknownExecution`], [`ExecutorError::ShuttingDown`] if the executor stops first, or a store

@@ -217,7 +217,7 @@ pub async fn all_that_is_acknowledged_in_a_flood_completes(fx: &ExecutorFixture)
         config.max_held_executions = 20;
         builder.config(config).max_waiting_submits(10).max_concurrent_tasks(4)
     };
-    let tasks = [super::bodies::gated("a", &gate, &Journal::new())];
+    let tasks = [gated("a", &gate, &Journal::new())];
     let process = fx.process_with([workflow("w", tasks)], settings).await;
     let mut acknowledged: Vec<ExecutionId> = Vec::new();
     let mut flood: FuturesUnordered<_> =
