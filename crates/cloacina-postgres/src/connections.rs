@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::begin::{Scope, begin, begin_read, start};
 use crate::clock::{Clock, Clocks};
-use crate::error::{Context as _, is_lost, is_refusal, is_slow, not_begun, refused};
+use crate::error::{Context as _, is_lost, is_refusal, is_slow, not_begun, refused, silent};
 use crate::pools::{self, Pool, Pools};
 use crate::queries::Queries;
 
@@ -365,9 +365,4 @@ where
         Ok(_) => (result, Session::Idle),
         Err(error) => (result.and_then(|_| Err(error).during(what)), Session::Unknown),
     }
-}
-
-fn silent(what: &str, patience: Duration) -> BackendError {
-    let reason = format!("{what}: the server did not answer within {patience:?}");
-    BackendError::Unavailable { reason, source: None }
 }

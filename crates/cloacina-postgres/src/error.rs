@@ -1,6 +1,7 @@
 //! Turns what sqlx and PostgreSQL report into what the caller can do about it.
 
 use std::fmt;
+use std::time::Duration;
 
 use cloacina_core::BackendError;
 use cloacina_core::backend::BoxError;
@@ -205,6 +206,12 @@ pub(crate) fn not_begun(what: &str, error: sqlx::Error) -> BackendError {
         }
         error => error,
     }
+}
+
+/// The connection has fallen silent: the server tells of its own limits, and of this nobody.
+pub(crate) fn silent(what: &str, patience: Duration) -> BackendError {
+    let reason = format!("{what}: the server did not answer within {patience:?}");
+    BackendError::Unavailable { reason, source: None }
 }
 
 /// Refuses a store.

@@ -1,11 +1,13 @@
 //! Brings the tables of a schema up to date.
 
+use std::time::Duration;
+
 use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::begin::set_role;
-use crate::error::{Context as _, is_forbidden, is_there_already, refused};
+use crate::error::{Context as _, is_forbidden, is_there_already, refused, silent};
 use crate::queries::render;
 use crate::schema::{RoleName, SchemaName};
 
@@ -25,6 +27,12 @@ const BEGIN: &str = "\
     SET LOCAL lock_timeout = '60s'; \
     SET LOCAL statement_timeout = '10min'; \
     SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// How long the answer to a look is waited for. The server gives up a lock before.
+const LOOK: Duration = Duration::from_secs(70);
+
+/// How long the answer to a change is waited for. The server gives up the statement before.
+const CHANGE: Duration = Duration::from_secs(11 * 60);
 
 const WHAT: &str = "bring the schema up to date";
 
@@ -67,15 +75,27 @@ pub(crate) async fn migrate(
     let mut races = 0;
     loop {
         let begin = AssertSqlSafe(format!("{BEGIN}; {}", set_role(role)));
-        connection.execute(begin).await.during(WHAT)?;
+        within(LOOK, WHAT, connection.execute(begin)).await?;
         let applied = apply(connection, schema, missing).await;
         let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = connection.execute(end).await.during(WHAT).map(drop);
+        let ended = within(LOOK, WHAT, connection.execute(end)).await.map(drop);
         match applied {
             // Somebody else has made the schema or its ledger meanwhile.
             Err(error) if is_there_already(&error) && races < RACES => races += 1,
             applied => return ended.and(applied),
         }
+    }
+}
+
+/// Waits for an answer. A connection that has fallen silent gives none; it is not to be used any more then.
+async fn within<T>(
+    patience: Duration,
+    what: &str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, BackendError> {
+    match tokio::time::timeout(patience, work).await {
+        Ok(answer) => answer.during(what),
+        Err(_) => Err(silent(what, patience)),
     }
 }
 
@@ -98,22 +118,19 @@ pub(crate) async fn apply(
     // A lock that only those get who may write to this schema: tenants of one database neither wait for each other nor can
     // they hold each other up.
     let lock = "LOCK TABLE {schema}.cloacina_migrations IN SHARE ROW EXCLUSIVE MODE";
-    let locked = sqlx::raw_sql(render(lock, schema)).execute(&mut *connection).await.during(WHAT);
+    let lock = sqlx::raw_sql(render(lock, schema));
+    let locked = within(LOOK, WHAT, lock.execute(&mut *connection)).await;
     locked.map_err(|error| explain(schema, seen.unwrap_or_default(), error))?;
     let seen = self::seen(connection, schema).await?.unwrap_or_default();
     for (place, migration) in MIGRATIONS.iter().enumerate().skip(seen) {
         let sql = sqlx::raw_sql(render(migration, schema));
-        let migrated = sql.execute(&mut *connection).await.during(WHAT);
+        let migrated = within(CHANGE, WHAT, sql.execute(&mut *connection)).await;
         migrated.map_err(|error| explain(schema, place, error))?;
         let version = i32::try_from(place + 1).unwrap_or(i32::MAX);
         let insert =
             render("INSERT INTO {schema}.cloacina_migrations (version) VALUES ($1)", schema);
-        sqlx::query(insert)
-            .persistent(false)
-            .bind(version)
-            .execute(&mut *connection)
-            .await
-            .during(WHAT)?;
+        let insert = sqlx::query(insert).persistent(false).bind(version);
+        within(LOOK, WHAT, insert.execute(&mut *connection)).await?;
     }
     Ok(migration)
 }
@@ -152,15 +169,11 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
     let name = schema.as_str();
     // A role may own a schema and yet not be allowed to create any, so this looks first.
     let exists = "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)";
-    let row = sqlx::query(exists)
-        .persistent(false)
-        .bind(name)
-        .fetch_one(&mut *connection)
-        .await
-        .during(what)?;
+    let exists = sqlx::query(exists).persistent(false).bind(name);
+    let row = within(LOOK, what, exists.fetch_one(&mut *connection)).await?;
     if !row.try_get::<bool, _>(0).during(what)? {
         let create = sqlx::raw_sql(render("CREATE SCHEMA {schema}", schema));
-        let created = create.execute(&mut *connection).await.during(what);
+        let created = within(LOOK, what, create.execute(&mut *connection)).await;
         created.map_err(|error| missing_right(schema, error))?;
     }
     // Not what somebody else has made of it since this looked, which comes with a ledger, and not what belongs to an
@@ -176,20 +189,17 @@ async fn create(connection: &mut PgConnection, schema: &SchemaName) -> Result<()
             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'\
         ) \
         ORDER BY 1 LIMIT 1";
-    let found = sqlx::query(others)
-        .persistent(false)
-        .bind(name)
-        .fetch_optional(&mut *connection)
-        .await
-        .during(what)?;
+    let others = sqlx::query(others).persistent(false).bind(name);
+    let found = within(LOOK, what, others.fetch_optional(&mut *connection)).await?;
     if let Some(row) = found {
         let table: String = row.try_get(0).during(what)?;
         return Err(refused(format!(
             "schema `{name}` holds `{table}`, which is not ours: it was left untouched, name a schema of its own"
         )));
     }
-    let ledger = sqlx::raw_sql(render(LEDGER, schema)).execute(connection).await;
-    ledger.during("create the tables").map(drop).map_err(|error| missing_right(schema, error))
+    let ledger = sqlx::raw_sql(render(LEDGER, schema));
+    let created = within(CHANGE, "create the tables", ledger.execute(connection)).await;
+    created.map(drop).map_err(|error| missing_right(schema, error))
 }
 
 /// Counts the migrations that a schema has seen; `None` if it has no ledger.
@@ -204,12 +214,13 @@ async fn seen(
             WHERE n.nspname = $1 AND c.relname = 'cloacina_migrations'\
         )";
     let query = sqlx::query(exists).persistent(false).bind(schema.as_str());
-    let row = query.fetch_one(&mut *connection).await.during(what)?;
+    let row = within(LOOK, what, query.fetch_one(&mut *connection)).await?;
     if !row.try_get::<bool, _>(0).during(what)? {
         return Ok(None);
     }
     let versions = "SELECT coalesce(max(version), 0), count(*) FROM {schema}.cloacina_migrations";
-    let row = sqlx::raw_sql(render(versions, schema)).fetch_one(connection).await.during(what)?;
+    let versions = sqlx::raw_sql(render(versions, schema));
+    let row = within(LOOK, what, versions.fetch_one(connection)).await?;
     let (last, count): (i32, i64) = (row.try_get(0).during(what)?, row.try_get(1).during(what)?);
     let (name, last) = (schema.as_str(), usize::try_from(last).unwrap_or_default());
     if last > VERSION {
@@ -225,4 +236,48 @@ async fn seen(
         )));
     }
     Ok(Some(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cloacina_testing::postgres::{schema_name, server};
+    use sqlx::{ConnectOptions as _, Connection as _};
+    use tokio::io::copy_bidirectional;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::PostgresOptions;
+
+    #[tokio::test]
+    async fn a_connection_that_falls_silent_is_not_waited_for_without_end() {
+        let mut options = PostgresOptions::from_url(server().url()).unwrap().connect;
+        let there = (options.get_host().to_owned(), options.get_port());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        options = options.host("127.0.0.1").port(listener.local_addr().unwrap().port());
+        let silence = Arc::new(Notify::new());
+        let falls = Arc::clone(&silence);
+        let proxy = tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(there).await.unwrap();
+            tokio::select! {
+                _ = copy_bidirectional(&mut client, &mut server) => {}
+                () = falls.notified() => {}
+            }
+            // Both stay open.
+            std::future::pending::<()>().await;
+        });
+        let mut connection = options.connect().await.unwrap();
+        silence.notify_one();
+        // Nothing else is waited for, so the time passes at once.
+        tokio::time::pause();
+        let schema = SchemaName::tenant(&schema_name()).unwrap();
+        let error = migrate(&mut connection, &schema, None, Missing::Create).await.unwrap_err();
+        let expected = "the database is unavailable: bring the schema up to date: the server did not answer within 70s";
+        assert_eq!(error.to_string(), expected);
+        let _ = connection.close_hard().await;
+        proxy.abort();
+    }
 }

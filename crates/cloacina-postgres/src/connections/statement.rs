@@ -5,8 +5,9 @@ use std::sync::Arc;
 use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 
-use super::{Connections, Operation, Ownership, silent};
+use super::{Connections, Operation, Ownership};
 use crate::clock::Clock;
+use crate::error::silent;
 use crate::pools::Settings;
 use crate::queries::Queries;
 
