@@ -247,6 +247,7 @@ mod tests {
     use tokio::io::copy_bidirectional;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Notify;
+    use tokio_util::task::TaskTracker;
 
     use super::*;
     use crate::PostgresOptions;
@@ -259,7 +260,7 @@ mod tests {
         options = options.host("127.0.0.1").port(listener.local_addr().unwrap().port());
         let silence = Arc::new(Notify::new());
         let falls = Arc::clone(&silence);
-        let proxy = tokio::spawn(async move {
+        let proxy = TaskTracker::new().spawn(async move {
             let (mut client, _) = listener.accept().await.unwrap();
             let mut server = TcpStream::connect(there).await.unwrap();
             tokio::select! {
