@@ -106,7 +106,7 @@ impl std::error::Error for Unexpected {}
 
 /// A batch met something else than most do: it is to be committed with care.
 pub(crate) fn unexpected() -> BackendError {
-    let reason = format!("commit a batch: {Unexpected}");
+    let reason = Unexpected.to_string();
     BackendError::Unavailable { reason, source: Some(Box::new(Unexpected)) }
 }
 

@@ -13,6 +13,10 @@ use crate::rows;
 use crate::wake::Sender;
 use crate::writes::{Time, bind_columns};
 
+/// Fewer executions that are only added to are locked one by one. Sharing the lock of their worker's row costs the server more than
+/// that where batches are small and many: two that share a lock make a multixact.
+const MANY: usize = 64;
+
 /// An execution that its submitter takes up at once.
 type SubmitRow<'b> = (Uuid, &'b str, &'b str, &'b str);
 /// A task that completed at the first attempt.
@@ -82,10 +86,10 @@ impl Expectation {
 /// What is expected of all executions that have a checkpoint.
 struct Expectations {
     owner: Option<Uuid>,
-    /// Those that are only added to.
+    /// Those that are only added to, if they are many.
     growing: Vec<Uuid>,
-    /// Those whose own rows change.
-    changing: Vec<Uuid>,
+    /// The others, whose rows are locked.
+    locked: Vec<Uuid>,
     /// The epochs of all, added up.
     epochs: i64,
 }
@@ -115,11 +119,15 @@ impl<'b> Ordinary<'b> {
         });
         let epochs = expected.iter().map(|one| rows::number(one.epoch));
         let epochs = epochs.fold(0, i64::saturating_add);
-        let (changing, growing): (Vec<_>, Vec<_>) =
-            expected.into_iter().partition(|one| one.changes);
+        let is_locked: fn(&Expectation) -> bool =
+            match expected.iter().filter(|one| !one.changes).count() < MANY {
+                true => |_| true,
+                false => |one| one.changes,
+            };
+        let (locked, growing): (Vec<_>, Vec<_>) = expected.into_iter().partition(is_locked);
         let ids = |some: Vec<Expectation>| json::ids(some.iter().map(|one| one.execution));
         let owner = owner.map(|owner| *owner.as_uuid());
-        Ok(Expectations { owner, growing: ids(growing), changing: ids(changing), epochs })
+        Ok(Expectations { owner, growing: ids(growing), locked: ids(locked), epochs })
     }
 
     /// Takes a submit, unless another worker takes up those before.
@@ -169,11 +177,11 @@ impl<'b> Ordinary<'b> {
         // Neighbours in an index are written one after the other, while their page is at hand.
         let mut completions: Vec<&CompletionRow<'_>> = self.completions.iter().collect();
         completions.sort_unstable_by_key(|row| row.0);
-        let Expectations { owner, growing, changing, epochs } = self.expectations()?;
+        let Expectations { owner, growing, locked, epochs } = self.expectations()?;
         let query = queries.executions_commit.query().bind(clock.now());
         let query = query.bind(self.submitter.map(|worker| *worker.as_uuid()));
         let query = bind_columns!(query, self.submits, [0 1 2 3]);
-        let query = query.bind(growing).bind(changing).bind(owner).bind(epochs);
+        let query = query.bind(growing).bind(locked).bind(owner).bind(epochs);
         let query = bind_columns!(query, completions, [0 1 2 3 4 5 6]).bind(&self.completed);
         let query =
             query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));

@@ -2,10 +2,10 @@
 -- executions that complete. Nothing is written unless each execution that has a checkpoint is in the hands in which it is
 -- expected; what is there already is an error.
 --
--- Those that change are locked. Those that are only added to are not, one by one: whoever takes an execution from its worker, or
--- ends or pauses it, has the worker's row to itself meanwhile, and changes or deletes it (`workers/halt`). So if that row is as it
--- was when this statement began, so are they. Epochs only grow, and none is expected to be greater than it is: if their sum is as
--- expected, each is.
+-- Those that change are locked. Those that are only added to, where they are many, are not, one by one: whoever else takes an
+-- execution from its worker, or ends or pauses it, has the worker's row to itself meanwhile, and changes or deletes it
+-- (`workers/halt`). So if that row is as it was when this statement began, so are they. Epochs only grow, and none is expected to
+-- be greater than it is: if their sum is as expected, each is.
 --
 -- Columns become rows by set-returning functions in the list of what is selected: those in `FROM` would be materialised first. The
 -- others hear of it if they are to (`sessions/tell`).
@@ -16,17 +16,17 @@ WITH owner AS (
     FOR KEY SHARE
 ),
 
-changing AS (
+locked AS (
     SELECT e.epoch
     FROM {schema}.executions AS e
-    WHERE e.id = ANY($8) AND e.status = 'running' AND e.owner = (SELECT o.id FROM owner AS o)
+    WHERE e.id = ANY($8) AND e.status = 'running' AND e.owner = $9
     ORDER BY e.id
     FOR NO KEY UPDATE
 ),
 
 found AS (
-    SELECT c.epoch
-    FROM changing AS c
+    SELECT l.epoch
+    FROM locked AS l
     UNION ALL
     SELECT e.epoch
     FROM {schema}.executions AS e

@@ -1,4 +1,5 @@
 -- No batch of a worker is committed before this transaction has ended, and one that has begun by then sees that the row is another.
+-- It takes both: an update alone does not wait for those who share a lock of the row, and a lock alone leaves its version as it is.
 WITH held AS (
     SELECT w.id
     FROM {schema}.workers AS w

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::backend::{
-    Batch, BatchVerdicts, CheckpointVerdict, Control, ControlVerdict, NewWorker,
+    Batch, BatchVerdicts, CheckpointVerdict, Control, ControlVerdict, NewExecution, NewWorker,
 };
 use cloacina_core::{Backend, ExecutionId, PipelineStatus, WorkerId};
 use cloacina_postgres::{PostgresBackend, PostgresOptions};
@@ -14,6 +14,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::support::{raw, run};
+
+/// How many executions are not locked one by one, and more.
+const MANY: usize = 100;
 
 /// A store whose sessions can be told from those of other tests, and an execution that a worker owns.
 struct Owned {
@@ -59,9 +62,14 @@ impl Owned {
         self.backend.commit(Arc::new(batch)).await.unwrap()
     }
 
-    /// Commits a task, not the last one, once something else has begun that changes the execution. That is held up half-way
-    /// until the batch waits for it.
+    /// Commits a task of many executions, not the last one, once something else has begun that changes one of them. That is held up
+    /// half-way until the batch waits for it.
     async fn commit_beside<T>(&self, change: impl Future<Output = T>) -> (BatchVerdicts, T) {
+        let submits: Vec<NewExecution> =
+            (0..MANY).map(|_| execution().owner(self.worker).into()).collect();
+        let others: Vec<_> = submits.iter().map(|new| new.id).collect();
+        let batch = Batch { submits, checkpoints: Vec::new() };
+        self.backend.commit(batch.into()).await.unwrap();
         let (mut other, mut look) = (raw().await, raw().await);
         let lock = "BEGIN; SELECT FROM {}.executions FOR UPDATE";
         run(&mut other, &lock.replace("{}", &self.schema)).await;
@@ -72,7 +80,12 @@ impl Owned {
                 self.waits(&mut look, "query LIKE '%WITH owner AS%'").await;
                 run(&mut other, "COMMIT").await;
             };
-            tokio::join!(self.commit(self.checkpoint().task(task_end("first"))), let_go).0
+            let first = |id| checkpoint(id, self.worker, 1).task(task_end("first")).into();
+            let all = std::iter::once(self.execution).chain(others);
+            let checkpoints = all.map(first).collect();
+            let batch = Batch { submits: Vec::new(), checkpoints };
+            let (verdicts, ()) = tokio::join!(self.backend.commit(batch.into()), let_go);
+            verdicts.unwrap()
         };
         tokio::join!(commit, change)
     }
@@ -140,7 +153,7 @@ async fn a_task_is_not_written_to_what_is_cancelled_while_its_batch_waits() {
     let cancelled = owned.backend.control(owned.execution, &order);
     let (verdicts, cancelled) = owned.commit_beside(cancelled).await;
     assert_eq!(cancelled.unwrap(), ControlVerdict::Applied(PipelineStatus::Cancelled));
-    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Ended(PipelineStatus::Cancelled)]);
+    assert_eq!(verdicts.checkpoints[0], CheckpointVerdict::Ended(PipelineStatus::Cancelled));
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
 }
@@ -152,7 +165,7 @@ async fn a_task_that_is_committed_beside_a_pause_tells_of_it() {
         owned.commit_beside(owned.backend.control(owned.execution, &Control::Pause)).await;
     assert_eq!(paused.unwrap(), ControlVerdict::Applied(PipelineStatus::Paused));
     let status = PipelineStatus::Paused;
-    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Committed { status }]);
+    assert_eq!(verdicts.checkpoints[0], CheckpointVerdict::Committed { status });
     assert_eq!(owned.tasks().await, 1);
     owned.backend.close().await;
 }
@@ -166,7 +179,7 @@ async fn a_task_is_not_written_for_a_worker_that_is_buried_while_its_batch_waits
     let buried = owned.backend.bury_dead_workers(WorkerId::new());
     let (verdicts, buried) = owned.commit_beside(buried).await;
     assert_eq!(buried.unwrap().len(), 1);
-    assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Fenced]);
+    assert_eq!(verdicts.checkpoints, vec![CheckpointVerdict::Fenced; MANY + 1]);
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
 }
