@@ -119,12 +119,9 @@ impl<'b> Ordinary<'b> {
         });
         let epochs = expected.iter().map(|one| rows::number(one.epoch));
         let epochs = epochs.fold(0, i64::saturating_add);
-        let is_locked: fn(&Expectation) -> bool =
-            match expected.iter().filter(|one| !one.changes).count() < MANY {
-                true => |_| true,
-                false => |one| one.changes,
-            };
-        let (locked, growing): (Vec<_>, Vec<_>) = expected.into_iter().partition(is_locked);
+        let few = expected.iter().filter(|one| !one.changes).count() < MANY;
+        let (locked, growing): (Vec<_>, Vec<_>) =
+            expected.into_iter().partition(|one| few || one.changes);
         let ids = |some: Vec<Expectation>| json::ids(some.iter().map(|one| one.execution));
         let owner = owner.map(|owner| *owner.as_uuid());
         Ok(Expectations { owner, growing: ids(growing), locked: ids(locked), epochs })

@@ -1,5 +1,6 @@
 //! Batches that meet others, or a connection that is gone.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,17 +76,19 @@ impl Owned {
         run(&mut other, &lock.replace("{}", &self.schema)).await;
         let commit = async {
             self.waits(&mut look, "query LIKE '%executions AS e%FOR NO KEY UPDATE%'").await;
-            let let_go = async {
-                let mut look = raw().await;
-                self.waits(&mut look, "query LIKE '%WITH owner AS%'").await;
-                run(&mut other, "COMMIT").await;
-            };
             let first = |id| checkpoint(id, self.worker, 1).task(task_end("first")).into();
             let all = std::iter::once(self.execution).chain(others);
-            let checkpoints = all.map(first).collect();
-            let batch = Batch { submits: Vec::new(), checkpoints };
-            let (verdicts, ()) = tokio::join!(self.backend.commit(batch.into()), let_go);
-            verdicts.unwrap()
+            let batch = Batch { submits: Vec::new(), checkpoints: all.map(first).collect() };
+            let mut commit = pin!(self.backend.commit(batch.into()));
+            let early = tokio::select! {
+                verdicts = &mut commit => Some(verdicts),
+                () = self.waits(&mut look, "query LIKE '%WITH owner AS%'") => None,
+            };
+            run(&mut other, "COMMIT").await;
+            match early {
+                Some(verdicts) => verdicts.unwrap(),
+                None => commit.await.unwrap(),
+            }
         };
         tokio::join!(commit, change)
     }
