@@ -11,6 +11,7 @@ mod orders;
 mod report;
 mod timers;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use crate::{ExecutionId, PipelineStatus, WorkerId};
 
 pub(super) use address::Address;
 pub(super) use attempts::AttemptEnd;
-use attempts::Ongoing;
+use attempts::{Ongoing, Queued};
 use report::Report;
 use timers::{Timer, Timers};
 
@@ -87,7 +88,11 @@ pub(super) struct Driver {
     address: Address,
     /// A checkpoint is on its way.
     committing: bool,
-    /// By ordinal.
+    /// Tasks to be started, once there are runners for them.
+    queued: VecDeque<Queued>,
+    /// How many times the address is in the queue of the runners.
+    places: usize,
+    /// By ordinal; empty as long as none was made.
     ongoing: Vec<Option<Ongoing>>,
     /// Counts attempts and checkpoints.
     serial: u64,
@@ -131,6 +136,8 @@ impl Driver {
                 announced: false,
                 address,
                 committing: false,
+                queued: VecDeque::new(),
+                places: 0,
                 ongoing: Vec::new(),
                 serial: 0,
                 timers: Timers::default(),
@@ -191,9 +198,7 @@ impl Driver {
     fn apply(&mut self, event: Event) -> Option<End> {
         for command in self.state.apply(event) {
             match command {
-                Command::Start { ordinal, attempt, context, upstream } => {
-                    self.start(ordinal, attempt, context, upstream);
-                }
+                Command::Start { ordinal } => self.queue(ordinal),
                 Command::WaitForRetry { ordinal, since, delay } => {
                     self.timers.add(since + delay, Timer::RetryDue { ordinal });
                 }

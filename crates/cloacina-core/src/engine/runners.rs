@@ -1,6 +1,7 @@
 //! Runs attempts: by hardly more tasks of the runtime than there are slots, each one attempt after the other.
 //!
-//! An attempt that would only wait for a slot waits in a queue: that costs no task of its own, and no wake-up.
+//! What would only wait for a slot waits in a queue, by the address of its driver: that costs no task of its own, no wake-up,
+//! and hardly any memory. The attempt is made when its turn has come.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -11,21 +12,17 @@ use futures_util::FutureExt as _;
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 use super::Engine;
-use super::attempt::Attempt;
+use super::driver::Address;
 use crate::panics::{discard, text_of};
-use crate::task::Wait;
 
 /// How long a runner goes on before others who share its thread get their turn.
 const TURN: Duration = Duration::from_micros(100);
 
-/// Shorter queues are not looked through for what was called off.
+/// Shorter queues are not looked through for drivers that have gone.
 const SHORT: usize = 64;
-
-/// An attempt to be made, and the span within which it is.
-type Job = (Box<Attempt>, Span);
 
 /// The runners of an executor, and what waits for one.
 #[derive(Debug)]
@@ -38,8 +35,9 @@ pub(super) struct Runners {
 struct Inner {
     /// As many as may be while something waits.
     running: usize,
-    queue: VecDeque<Job>,
-    /// With so many waiting it is time to look for what was called off.
+    /// Whose turn it is; each has as many places as it has attempts to make, or more.
+    queue: VecDeque<Address>,
+    /// With so many waiting it is time to look for drivers that have gone.
     mark: usize,
 }
 
@@ -54,42 +52,34 @@ impl Runners {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a job; true if it needs another runner.
-    fn admit(&self, job: Job) -> bool {
+    /// Queues a driver that has an attempt to make; true if it needs another runner.
+    fn admit(&self, driver: Address) -> bool {
         let mut inner = self.lock();
         let needs_another = inner.running < self.limit;
         if needs_another {
             inner.running += 1;
-        } else {
-            job.0.signs.wait_for(Wait::Slot);
+        } else if inner.queue.len() >= inner.mark {
+            // No runner may come by for long.
+            inner.queue.retain(|driver| !driver.is_vacant());
+            inner.mark = SHORT.max(inner.queue.len() * 2);
         }
-        inner.queue.push_back(job);
+        inner.queue.push_back(driver);
         needs_another
     }
 
-    /// Takes the next job for a runner; one for which there is none has ended.
-    fn next(&self) -> Option<Job> {
+    /// Takes the next driver for a runner; one for which there is none has ended.
+    fn next(&self) -> Option<Address> {
         let mut inner = self.lock();
-        let job = inner.queue.pop_front();
-        if job.is_none() {
+        let driver = inner.queue.pop_front();
+        if driver.is_none() {
             inner.running -= 1;
         }
-        job
+        driver
     }
 
-    /// Takes out what was called off, if much waits: no runner may come by for long.
-    fn take_called_off(&self) -> Vec<Job> {
-        let mut inner = self.lock();
-        if inner.queue.len() < inner.mark {
-            return Vec::new();
-        }
-        let queue = std::mem::take(&mut inner.queue);
-        let (called_off, queue) =
-            queue.into_iter().partition(|(attempt, _)| attempt.cancellation.is_cancelled());
-        inner.queue = queue;
-        inner.mark = SHORT.max(inner.queue.len() * 2);
-        let called_off: VecDeque<Job> = called_off;
-        called_off.into()
+    /// Tells whether what is queued now has to wait until another attempt has ended.
+    pub(super) fn are_busy(&self) -> bool {
+        self.lock().running >= self.limit
     }
 
     /// Drops what waits, once everything is stopped.
@@ -100,16 +90,10 @@ impl Runners {
 }
 
 impl Engine {
-    /// Makes an attempt, as soon as there is a runner for it.
-    pub(super) fn run(self: &Arc<Self>, attempt: Box<Attempt>, span: Span) {
-        if self.runners.admit((attempt, span)) {
+    /// Lets a driver make an attempt, as soon as there is a runner for it.
+    pub(super) fn run(self: &Arc<Self>, driver: Address) {
+        if self.runners.admit(driver) {
             self.spawn(run(Runner(Some(Arc::clone(self)))));
-            return;
-        }
-        let called_off = self.runners.take_called_off();
-        if !called_off.is_empty() {
-            // Beside: a driver's lock is held here.
-            self.spawn(async move { drop(called_off) });
         }
     }
 }
@@ -118,12 +102,12 @@ impl Engine {
 struct Runner(Option<Arc<Engine>>);
 
 impl Runner {
-    fn next(&mut self) -> Option<Job> {
-        let job = self.0.as_ref()?.runners.next();
-        if job.is_none() {
+    fn next(&mut self) -> Option<Address> {
+        let driver = self.0.as_ref()?.runners.next();
+        if driver.is_none() {
             self.0 = None;
         }
-        job
+        driver
     }
 }
 
@@ -138,12 +122,22 @@ impl Drop for Runner {
 /// Makes one attempt after the other, in the order in which they came.
 async fn run(mut runner: Runner) {
     let mut turn = Instant::now();
-    while let Some((attempt, span)) = runner.next() {
-        // Whatever is dropped on the way is dropped in here.
-        let made = AssertUnwindSafe(async move { attempt.run().instrument(span).await });
-        if let Err(panic) = made.catch_unwind().await {
-            tracing::error!(panic = text_of(&*panic), "an attempt panicked outside of its body");
-            discard(panic);
+    while let Some(driver) = runner.next() {
+        let mut next = None;
+        driver.tell(|driver| {
+            next = driver.next_attempt();
+            None
+        });
+        if let Some((attempt, span)) = next {
+            // Whatever is dropped on the way is dropped in here.
+            let made = AssertUnwindSafe(async move { attempt.run().instrument(span).await });
+            if let Err(panic) = made.catch_unwind().await {
+                tracing::error!(
+                    panic = text_of(&*panic),
+                    "an attempt panicked outside of its body"
+                );
+                discard(panic);
+            }
         }
         if turn.elapsed() < TURN {
             consume_budget().await;

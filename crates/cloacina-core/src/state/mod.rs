@@ -31,7 +31,7 @@ use crate::{SkipReason, TaskError, TaskId, TaskState, Workflow};
 pub(crate) use explain::Why;
 use record::Record;
 use types::Ordinals;
-pub(crate) use types::{AttemptResult, Command, Commands, Draft, Event, Outcome, Recorded};
+pub(crate) use types::{AttemptResult, Command, Commands, Draft, Event, Given, Outcome, Recorded};
 use writes::{Change, Writes};
 pub(crate) use writes::{ContextView, InputValues};
 
@@ -232,14 +232,9 @@ impl ExecutionState {
             return;
         }
         for ordinal in std::mem::take(&mut self.startable) {
-            let writes = self.slot(ordinal).before.clone().unwrap_or_default();
-            let context = ContextView::new(self.input.clone(), writes);
-            let slot = self.slot_mut(ordinal);
-            slot.phase = Phase::Running;
-            let attempt = slot.failed_attempts() + 1;
-            let upstream = Arc::clone(&slot.upstream);
+            self.slot_mut(ordinal).phase = Phase::Running;
             self.running += 1;
-            commands.push(Command::Start { ordinal, attempt, context, upstream });
+            commands.push(Command::Start { ordinal });
         }
     }
 

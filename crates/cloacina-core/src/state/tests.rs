@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    AttemptResult, Command, ContextView, Draft, Event, ExecutionState, InputValues, Outcome,
+    AttemptResult, Command, ContextView, Draft, Event, ExecutionState, Given, InputValues, Outcome,
     Recorded, invariants,
 };
 use crate::backend::{EventKind, Finish, JsonText, TaskEnd};
@@ -93,7 +93,8 @@ impl Machine {
     fn apply(&mut self, event: Event) {
         for command in self.state.apply(event) {
             match command {
-                Command::Start { ordinal, attempt, context, .. } => {
+                Command::Start { ordinal } => {
+                    let Given { attempt, context, .. } = self.state.given(ordinal);
                     let id = self.state.workflow().task_at(ordinal).id().to_string();
                     let twice = self.running.insert(id, (attempt, context));
                     assert!(twice.is_none(), "a task runs twice at once");

@@ -57,8 +57,8 @@ pub(super) type Ordinals = SmallVec<[u32; 4]>;
 /// What the rim has to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Run a body on this context, beside what its dependencies came to.
-    Start { ordinal: u32, attempt: u32, context: ContextView, upstream: Arc<[Upstream]> },
+    /// Run a body, on what [`ExecutionState::given`](super::ExecutionState::given) says then.
+    Start { ordinal: u32 },
     /// Send [`Event::RetryDue`] that long after the instant.
     WaitForRetry { ordinal: u32, since: Instant, delay: Duration },
     /// Commit this, then send [`Event::Committed`].
@@ -69,6 +69,16 @@ pub(crate) enum Command {
     Release,
     /// The end is committed.
     Ended(Finish),
+}
+
+/// What an attempt is given.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// Which attempt of its task it is, counted from 1.
+    pub(crate) attempt: u32,
+    pub(crate) context: ContextView,
+    /// How the dependencies ended.
+    pub(crate) upstream: Arc<[Upstream]>,
 }
 
 /// What a checkpoint holds.

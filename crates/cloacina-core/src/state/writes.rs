@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::ExecutionState;
+use super::{ExecutionState, Given};
 use crate::Context;
 use crate::context::{Changes, Origin};
 
@@ -155,6 +155,17 @@ pub(super) fn apply(mut before: Arc<Writes>, changes: &[Change], by: u32) -> Arc
 }
 
 impl ExecutionState {
+    /// Returns what the attempt is given that runs, or is about to. It stays the same until the attempt has ended.
+    pub(crate) fn given(&self, ordinal: u32) -> Given {
+        let slot = self.slot(ordinal);
+        let writes = slot.before.clone().unwrap_or_default();
+        Given {
+            attempt: slot.failed_attempts() + 1,
+            context: ContextView::new(self.input.clone(), writes),
+            upstream: Arc::clone(&slot.upstream),
+        }
+    }
+
     /// Returns the input with the changes of all tasks that completed, in topological order.
     pub(crate) fn into_final_values(self) -> BTreeMap<String, Value> {
         let mut values: BTreeMap<String, Value> = self.input.to_values();

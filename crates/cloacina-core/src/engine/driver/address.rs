@@ -37,6 +37,11 @@ impl Address {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells whether a driver was there and has gone, as far as that is seen without waiting.
+    pub(in crate::engine) fn is_vacant(&self) -> bool {
+        self.0.try_lock().is_ok_and(|place| place.is_none())
+    }
+
     /// Lets the driver take in what happened; false if there is none any more.
     pub(in crate::engine) fn tell(&self, event: impl FnOnce(&mut Driver) -> Option<End>) -> bool {
         let mut place = self.lock();

@@ -13,8 +13,8 @@ use super::timers::Timer;
 use super::{Driver, End};
 use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
 use crate::engine::attempt::{self, Attempt};
-use crate::state::{AttemptResult, ContextView, Event};
-use crate::task::{Signs, Upstream};
+use crate::state::{AttemptResult, Event, Given};
+use crate::task::Signs;
 use crate::{TaskId, TaskState};
 
 /// The end of an attempt.
@@ -29,7 +29,15 @@ pub(in crate::engine) struct AttemptEnd {
     pub(in crate::engine) exclusive: Option<OwnedRwLockWriteGuard<()>>,
 }
 
-/// An attempt under way.
+/// A task that waits for a runner. What its attempt needs is made when that has come: thousands may wait.
+#[derive(Debug)]
+pub(super) struct Queued {
+    ordinal: u32,
+    /// Since when it may start.
+    ready: Instant,
+}
+
+/// An attempt that a runner has taken on.
 #[derive(Debug)]
 pub(super) struct Ongoing {
     pub(super) serial: u64,
@@ -47,13 +55,24 @@ pub(super) struct Noted {
 }
 
 impl Driver {
-    pub(super) fn start(
-        &mut self,
-        ordinal: u32,
-        attempt: u32,
-        view: ContextView,
-        upstream: Arc<[Upstream]>,
-    ) {
+    /// Queues a task for the runners.
+    pub(super) fn queue(&mut self, ordinal: u32) {
+        if self.queued.is_empty() {
+            // All that waits has one, and most of it never has more.
+            self.queued.reserve_exact(1);
+        }
+        self.queued.push_back(Queued { ordinal, ready: Instant::now() });
+        if self.places < self.queued.len() {
+            self.places += 1;
+            self.engine.run(self.address.clone());
+        }
+    }
+
+    /// Makes the attempt for which a runner has come; nothing if it was called off.
+    pub(in crate::engine) fn next_attempt(&mut self) -> Option<(Box<Attempt>, Span)> {
+        self.places -= 1;
+        let Queued { ordinal, ready } = self.queued.pop_front()?;
+        let Given { attempt, context: view, upstream } = self.state.given(ordinal);
         self.serial += 1;
         let serial = self.serial;
         let workflow = self.state.workflow().clone();
@@ -64,8 +83,7 @@ impl Driver {
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
         let grace = self.engine.config.cancel_grace * 2;
         let first_look = self.engine.beat().min(timeout + grace);
-        let ready = Instant::now();
-        self.timers.add(ready + first_look, Timer::Watch { ordinal, serial });
+        self.timers.add(Instant::now() + first_look, Timer::Watch { ordinal, serial });
         let ongoing = Ongoing {
             serial,
             attempt,
@@ -98,7 +116,7 @@ impl Driver {
             driver: self.address.clone(),
         });
         let span = self.attempt_span(attempt.task().id(), attempt.attempt);
-        self.engine.run(attempt, span);
+        Some((attempt, span))
     }
 
     /// How long an attempt of a task may take.
@@ -234,7 +252,7 @@ impl Driver {
 
     /// Calls off the attempts whose bodies have not started.
     pub(super) fn call_off(&mut self) -> Option<End> {
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<_> = self.queued.drain(..).map(|queued| queued.ordinal).collect();
         for (ordinal, ongoing) in (0..).zip(&mut self.ongoing) {
             if let Some(called_off) = ongoing.take_if(|ongoing| ongoing.signs.call_off()) {
                 called_off.cancellation.cancel();
@@ -245,6 +263,7 @@ impl Driver {
     }
 
     pub(super) fn stop_attempts(&mut self) {
+        self.queued.clear();
         for ongoing in std::mem::take(&mut self.ongoing).into_iter().flatten() {
             ongoing.signs.call_off();
             ongoing.cancellation.cancel();

@@ -49,17 +49,21 @@ impl Driver {
     /// Tells what an attempt waits for, by its own account.
     fn started(&self, ordinal: u32) -> TaskReason {
         let ongoing = self.ongoing.get(ordinal as usize).and_then(Option::as_ref);
-        let Some(ongoing) = ongoing else { return TaskReason::Starting };
+        let slot = || TaskReason::Slot {
+            running: self.engine.lane.running(),
+            limit: self.engine.config.max_concurrent_tasks,
+        };
+        let Some(ongoing) = ongoing else {
+            let waits = self.engine.runners.are_busy();
+            return if waits { slot() } else { TaskReason::Starting };
+        };
         if let Some(started) = ongoing.signs.started() {
             return TaskReason::Running { attempt: ongoing.attempt, since: self.stamp(started) };
         }
         match ongoing.signs.wait() {
             Wait::Turn => TaskReason::Starting,
             Wait::Lease => TaskReason::Lease,
-            Wait::Slot => TaskReason::Slot {
-                running: self.engine.lane.running(),
-                limit: self.engine.config.max_concurrent_tasks,
-            },
+            Wait::Slot => slot(),
             Wait::Solitude => TaskReason::Solitude,
             Wait::Suspect => TaskReason::Suspect,
             Wait::StartOnRecord => TaskReason::StartOnRecord,

@@ -23,8 +23,7 @@ fn commands(flow: &Workflow, bodies: Bodies) -> (usize, Finish) {
         for command in state.apply(event) {
             count += 1;
             match command {
-                Command::Start { ordinal, context, .. } => {
-                    drop(context);
+                Command::Start { ordinal } => {
                     let key = if bodies == Bodies::WriteTheSameKey { 0 } else { ordinal };
                     let changes = match bodies {
                         Bodies::DoNothing | Bodies::Fail => Changes::default(),

@@ -250,7 +250,8 @@ impl<'a> World<'a> {
         assert_eq!(invariants::violation(&self.state), None);
         for command in commands {
             match command {
-                Command::Start { ordinal, attempt, context, upstream } => {
+                Command::Start { ordinal } => {
+                    let Given { attempt, context, upstream } = self.state.given(ordinal);
                     self.check_upstream(ordinal, &upstream);
                     self.start(ordinal, attempt, context);
                 }
