@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::committer::Line;
@@ -57,9 +56,7 @@ pub(super) struct Attempt {
     /// Whether its start tells the events of the suspicion.
     pub(super) announce: bool,
     pub(super) timeout: Duration,
-    /// Calls off the start, or stops the body.
-    pub(super) cancellation: CancellationToken,
-    /// What others may see of it.
+    /// What others may see of it, and how they stop it.
     pub(super) signs: Arc<Signs>,
     pub(super) driver: Address,
 }
@@ -80,11 +77,11 @@ impl Attempt {
             // A store that does not take the record must not keep everybody else from running.
             let patience = self.engine.config.lease_ttl;
             let recorded = tokio::time::timeout(patience, self.record_start(company));
-            if self.cancellation.is_cancelled() || recorded.await != Ok(true) {
+            if self.signs.cancellation.is_cancelled() || recorded.await != Ok(true) {
                 return self.report_not_started();
             }
         }
-        if self.cancellation.is_cancelled() {
+        if self.signs.cancellation.is_cancelled() {
             return self.report_not_started();
         }
         if !engine.lease.holds() {
@@ -136,7 +133,7 @@ impl Attempt {
     /// Waits for the lease and a slot; `None` if the start is called off before.
     async fn wait_for_slot(&self) -> Option<Slot> {
         let engine = &self.engine;
-        if self.cancellation.is_cancelled() {
+        if self.signs.cancellation.is_cancelled() {
             return None;
         }
         // Without a lease it holds no slot that somebody else could use.
@@ -147,7 +144,7 @@ impl Attempt {
         }
         tokio::select! {
             biased;
-            () = self.cancellation.cancelled() => None,
+            () = self.signs.cancellation.cancelled() => None,
             slot = async {
                 self.signs.wait_for(Wait::Lease);
                 engine.lease.held().await;
@@ -166,7 +163,7 @@ impl Attempt {
         }
         tokio::select! {
             biased;
-            () = self.cancellation.cancelled() => None,
+            () = self.signs.cancellation.cancelled() => None,
             company = self.find_company() => Some(company),
         }
     }
@@ -213,7 +210,7 @@ impl Attempt {
             task: self.task().id().clone(),
             attempt: self.attempt,
             deadline: started + self.timeout,
-            cancellation: self.cancellation.clone(),
+            cancellation: self.signs.cancellation.clone(),
             signs: Arc::clone(&self.signs),
             states: Arc::clone(&self.engine.states),
             input: self.view.input().clone(),
@@ -242,9 +239,9 @@ impl Attempt {
                 let late = started.elapsed() >= self.timeout;
                 return if late { Err(timed_out(self.timeout)) } else { ended };
             }
-            () = self.cancellation.cancelled() => {}
+            () = self.signs.cancellation.cancelled() => {}
             () = tokio::time::sleep(self.timeout) => {
-                self.cancellation.cancel();
+                self.signs.cancellation.cancel();
                 // One more poll, for a body that reacts to its token at once.
                 tokio::select! {
                     biased;

@@ -66,9 +66,11 @@ pub struct TaskContext {
     pub(crate) upstream: Arc<[Upstream]>,
 }
 
-/// What an attempt lets others see while it runs.
+/// What an attempt and its driver tell each other while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Signs {
+    /// Stops the body.
+    pub(crate) cancellation: CancellationToken,
     /// When the body started; none if it was called off before.
     begun: OnceLock<Option<Instant>>,
     progress: Mutex<Option<Arc<str>>>,
@@ -159,6 +161,7 @@ impl TaskContext {
     /// or state, and a deadline far away. The public fields may be changed.
     #[must_use]
     pub fn detached(task: impl Into<TaskId>) -> Self {
+        let signs: Arc<Signs> = Arc::default();
         Self {
             execution_id: ExecutionId::new(),
             workflow: "".into(),
@@ -166,8 +169,8 @@ impl TaskContext {
             task: task.into(),
             attempt: 1,
             deadline: Instant::now() + LONGEST_WAIT,
-            cancellation: CancellationToken::new(),
-            signs: Arc::default(),
+            cancellation: signs.cancellation.clone(),
+            signs,
             states: Arc::default(),
             input: InputValues::default(),
             upstream: Arc::default(),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use tracing::dispatcher::with_default;
 
 use super::timers::Timer;
 use super::{Driver, End};
 use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
+use crate::dag::to_ordinal;
 use crate::engine::attempt::{self, Attempt};
 use crate::state::{AttemptResult, Event, Given};
 use crate::task::Signs;
@@ -42,8 +42,9 @@ pub(super) struct Queued {
 pub(super) struct Ongoing {
     pub(super) serial: u64,
     pub(super) attempt: u32,
-    pub(super) cancellation: CancellationToken,
     pub(super) signs: Arc<Signs>,
+    /// When it is to be looked after.
+    pub(super) next_look: Instant,
     /// What is on record of it, if anything.
     pub(super) noted: Option<Noted>,
 }
@@ -77,18 +78,16 @@ impl Driver {
         let serial = self.serial;
         let workflow = self.state.workflow().clone();
         let timeout = self.timeout(ordinal);
-        let cancellation = CancellationToken::new();
         let signs: Arc<Signs> = Arc::default();
         let on_record = self.suspects.company(&self.engine.config);
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
-        let grace = self.engine.config.cancel_grace * 2;
-        let first_look = self.engine.beat().min(timeout + grace);
-        self.timers.add(Instant::now() + first_look, Timer::Watch { ordinal, serial });
+        let next_look = Instant::now() + self.first_look(timeout);
+        self.timers.watch(next_look);
         let ongoing = Ongoing {
             serial,
             attempt,
-            cancellation: cancellation.clone(),
             signs: Arc::clone(&signs),
+            next_look,
             noted: on_record.map(|_| Noted { progress: None }),
         };
         if self.ongoing.is_empty() {
@@ -111,7 +110,6 @@ impl Driver {
             on_record,
             announce,
             timeout,
-            cancellation,
             signs,
             driver: self.address.clone(),
         });
@@ -166,54 +164,61 @@ impl Driver {
 
     /// Strikes an attempt off; false if it was given up before.
     fn forget(&mut self, ordinal: u32, serial: u64) -> bool {
-        let known = Self::ongoing(&mut self.ongoing, ordinal, serial).is_some();
-        if known {
-            self.ongoing[ordinal as usize] = None;
-        }
-        known
+        let ongoing = self.ongoing.get_mut(ordinal as usize);
+        ongoing.and_then(|ongoing| ongoing.take_if(|one| one.serial == serial)).is_some()
     }
 
-    fn ongoing(all: &mut [Option<Ongoing>], ordinal: u32, serial: u64) -> Option<&mut Ongoing> {
-        let ongoing = all.get_mut(ordinal as usize)?.as_mut();
-        ongoing.filter(|ongoing| ongoing.serial == serial)
-    }
-
-    /// Looks after an attempt that takes its time: puts its start and its progress on record, and gives it up when it
-    /// neither ended nor reacted to its timeout, which is what a body that blocks its thread does.
-    pub(super) fn watch(&mut self, ordinal: u32, serial: u64) -> Option<End> {
-        let task = self.state.workflow().task_at(ordinal).id().clone();
-        let beat = self.engine.beat();
-        let grace = self.engine.config.cancel_grace * 2;
-        let timeout = self.timeout(ordinal);
-        let ongoing = Self::ongoing(&mut self.ongoing, ordinal, serial)?;
-        let Some(started) = ongoing.signs.started() else {
-            let again = beat.min(timeout + grace);
-            self.timers.add(Instant::now() + again, Timer::Watch { ordinal, serial });
-            return None;
-        };
-        let give_up = started + timeout + grace;
-        let now = Instant::now();
-        if now < give_up {
-            self.timers.add(give_up.min(now + beat), Timer::Watch { ordinal, serial });
-            let noted = Some(Noted { progress: ongoing.signs.progress() });
-            if ongoing.noted != noted {
-                let start = AttemptStart {
-                    task,
-                    attempt: ongoing.attempt,
-                    started,
-                    company: Company::Shared,
-                    progress: noted.as_ref().and_then(|noted| noted.progress.clone()),
-                };
-                ongoing.noted = noted;
-                let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
-                // Nobody waits for it: it only lets other processes see what runs.
-                self.engine.lines.of(self.line).checkpoint(checkpoint, |_| {});
+    /// Looks after the attempts that take their time.
+    pub(super) fn watch(&mut self, now: Instant) {
+        for ordinal in 0..to_ordinal(self.ongoing.len()) {
+            if let Some(next) = self.watch_one(ordinal, now) {
+                self.timers.watch(next);
             }
+        }
+    }
+
+    /// Puts the start and the progress of an attempt on record, and gives it up when it neither ended nor reacted to its timeout,
+    /// which is what a body that blocks its thread does. Returns when the next look at it is due.
+    fn watch_one(&mut self, ordinal: u32, now: Instant) -> Option<Instant> {
+        let timeout = self.timeout(ordinal);
+        let first_look = self.first_look(timeout);
+        let ongoing = self.ongoing[ordinal as usize].as_mut()?;
+        if now < ongoing.next_look {
+            return Some(ongoing.next_look);
+        }
+        let Some(started) = ongoing.signs.started() else {
+            ongoing.next_look = now + first_look;
+            return Some(ongoing.next_look);
+        };
+        let give_up = started + timeout + self.engine.config.cancel_grace * 2;
+        if now >= give_up {
+            ongoing.signs.cancellation.cancel();
+            let serial = ongoing.serial;
+            self.give_up(ordinal, serial, started, timeout);
             return None;
         }
-        ongoing.cancellation.cancel();
-        self.give_up(ordinal, serial, started, timeout);
-        None
+        let next_look = give_up.min(now + self.engine.beat());
+        ongoing.next_look = next_look;
+        let noted = Some(Noted { progress: ongoing.signs.progress() });
+        if ongoing.noted != noted {
+            let start = AttemptStart {
+                task: self.state.workflow().task_at(ordinal).id().clone(),
+                attempt: ongoing.attempt,
+                started,
+                company: Company::Shared,
+                progress: noted.as_ref().and_then(|noted| noted.progress.clone()),
+            };
+            ongoing.noted = noted;
+            let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
+            // Nobody waits for it: it only lets other processes see what runs.
+            self.engine.lines.of(self.line).checkpoint(checkpoint, |_| {});
+        }
+        Some(next_look)
+    }
+
+    /// How long an attempt may take before it is looked after.
+    fn first_look(&self, timeout: Duration) -> Duration {
+        self.engine.beat().min(timeout + self.engine.config.cancel_grace * 2)
     }
 
     /// Ends an attempt that does not end by itself. Beside, since the user is asked whether it is to be retried.
@@ -255,7 +260,7 @@ impl Driver {
         let mut waiting: Vec<_> = self.queued.drain(..).map(|queued| queued.ordinal).collect();
         for (ordinal, ongoing) in (0..).zip(&mut self.ongoing) {
             if let Some(called_off) = ongoing.take_if(|ongoing| ongoing.signs.call_off()) {
-                called_off.cancellation.cancel();
+                called_off.signs.cancellation.cancel();
                 waiting.push(ordinal);
             }
         }
@@ -266,7 +271,7 @@ impl Driver {
         self.queued.clear();
         for ongoing in std::mem::take(&mut self.ongoing).into_iter().flatten() {
             ongoing.signs.call_off();
-            ongoing.cancellation.cancel();
+            ongoing.signs.cancellation.cancel();
         }
     }
 }

@@ -14,8 +14,6 @@ use crate::state::Event;
 pub(super) enum Timer {
     /// A retry falls due.
     RetryDue { ordinal: u32 },
-    /// An attempt has been running for a while.
-    Watch { ordinal: u32, serial: u64 },
     /// An attempt that ran alone has ended long ago, and its end is not committed.
     LetOthersRun,
     /// The execution has taken longer than it may.
@@ -26,6 +24,8 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Timer)>>,
+    /// When the attempts are to be looked after: the first that is due, or one that has ended since.
+    watch: Option<Instant>,
     /// The alarm that is set, which rings with the earliest of them or before.
     alarm: Option<Key>,
 }
@@ -35,12 +35,23 @@ impl Timers {
         self.heap.push(Reverse((at, timer)));
     }
 
+    /// Sees to it that the attempts are looked after then, or before.
+    pub(super) fn watch(&mut self, at: Instant) {
+        self.watch = Some(self.watch.map_or(at, |before| before.min(at)));
+    }
+
     /// Returns when something falls due, whether a body runs or not.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let due = self.heap.iter().filter(|Reverse((_, timer))| {
             matches!(timer, Timer::RetryDue { .. } | Timer::Deadline)
         });
         due.map(|Reverse((at, _))| *at).min()
+    }
+
+    /// Returns when the first of them rings.
+    fn first(&self) -> Option<Instant> {
+        let first = self.heap.peek().map(|Reverse((at, _))| *at);
+        first.into_iter().chain(self.watch).min()
     }
 
     fn pop_due(&mut self, now: Instant) -> Option<Timer> {
@@ -60,6 +71,9 @@ impl Driver {
                 return Some(end);
             }
         }
+        if self.timers.watch.take_if(|at| *at <= now).is_some() {
+            self.watch(now);
+        }
         None
     }
 
@@ -72,7 +86,6 @@ impl Driver {
                 let limit = self.engine.config.pipeline_timeout.unwrap_or_default();
                 self.apply(Event::DeadlinePassed { at: Instant::now(), limit })
             }
-            Timer::Watch { ordinal, serial } => self.watch(ordinal, serial),
             Timer::LetOthersRun => {
                 self.exclusive = None;
                 None
@@ -83,7 +96,7 @@ impl Driver {
     /// Sees to it that an alarm rings with the next timer. One that rings too early costs less than one that is set anew each
     /// time: most timers lose their point long before it is time.
     pub(super) fn set_alarm(&mut self) {
-        let Some(&Reverse((at, _))) = self.timers.heap.peek() else { return };
+        let Some(at) = self.timers.first() else { return };
         if self.timers.alarm.is_some_and(|(alarm, _)| alarm <= at) {
             return;
         }
