@@ -141,3 +141,19 @@ fn a_workload_that_lacks_its_file_is_refused() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("`dag` needs a file"), "{errors}");
 }
+
+#[test]
+fn a_queued_execution_takes_less_than_two_kilobytes_and_a_finished_one_nothing() {
+    let output = Command::new(env!("CARGO_BIN_EXE_memory")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let bytes = |what: &str| -> u32 {
+        let line = printed.lines().find_map(|line| line.strip_prefix(what));
+        let bytes = line.and_then(|line| line.split_whitespace().next());
+        bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("{what}: {printed}"))
+    };
+    let queued = bytes("queued");
+    assert!((500..2_000).contains(&queued), "{printed}");
+    // The size of a queue now and then, divided among all.
+    assert!(bytes("finished") < 50, "{printed}");
+}
