@@ -11,7 +11,7 @@ use std::alloc::System;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use cloacina_core::{Context, PipelineExecution, PipelineStatus, Task, Workflow};
 use cloacina_sqlite::{SqliteBackend, SqliteOptions, UnifiedExecutor};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -27,7 +27,8 @@ const EXECUTIONS: usize = 4_000;
 /// How many times as many finish while nothing waits. Queues may keep some room, once, which all of these share.
 const ROUNDS: usize = 5;
 
-/// As long as this nothing more was given back, and everything is at rest.
+/// Everything is at rest once that little has changed for that long: the heartbeat takes a little, now and then.
+const LITTLE: usize = 4_096;
 const REST: Duration = Duration::from_millis(300);
 
 /// Returns how many bytes are allocated.
@@ -37,17 +38,17 @@ fn allocated() -> usize {
 }
 
 /// Returns how many bytes are allocated once that has come to rest.
-async fn allocated_at_rest() -> usize {
+async fn allocated_at_rest() -> Result<usize> {
     let mut before = allocated();
-    loop {
+    for _ in 0..100 {
         tokio::time::sleep(REST).await;
         let now = allocated();
-        // The heartbeat takes a little, now and then.
-        if now.abs_diff(before) < EXECUTIONS {
-            return now.min(before);
+        if now.abs_diff(before) < LITTLE {
+            return Ok(now.min(before));
         }
         before = now;
     }
+    bail!("what is allocated does not come to rest")
 }
 
 /// Divides what has come on top among the executions.
@@ -79,11 +80,11 @@ async fn main() -> Result<()> {
         .await?;
     // What is made once, such as prepared statements, is there from now on.
     finish(submit(&executor, 256).await?).await?;
-    let idle = allocated_at_rest().await;
+    let idle = allocated_at_rest().await?;
 
     let blocking = executor.execute_async("blocker", Context::new()).await?;
     let queued = submit(&executor, EXECUTIONS).await?;
-    let taken = each(idle, allocated_at_rest().await);
+    let taken = each(idle, allocated_at_rest().await?);
     let held = executor.metrics().held_executions;
     ensure!(held > EXECUTIONS, "only {held} are held");
     println!("queued   {taken:>5} bytes an execution");
@@ -91,11 +92,11 @@ async fn main() -> Result<()> {
     gate.add_permits(1);
     finish(vec![blocking]).await?;
     finish(queued).await?;
-    let idle = allocated_at_rest().await;
+    let idle = allocated_at_rest().await?;
     for _ in 0..ROUNDS {
         finish(submit(&executor, EXECUTIONS).await?).await?;
     }
-    let kept = each(idle, allocated_at_rest().await) / ROUNDS;
+    let kept = each(idle, allocated_at_rest().await?) / ROUNDS;
     println!("finished {kept:>5} bytes an execution");
     executor.shutdown().await?;
     Ok(())

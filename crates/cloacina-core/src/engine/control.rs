@@ -42,9 +42,7 @@ impl Engine {
     pub(super) async fn look_for_now(&self, id: ExecutionId) {
         match self.result(id).await {
             Ok(result) if result.status.is_terminal() => {
-                if let Some(hearers) = self.waiters.take(id) {
-                    hearers.tell(Ok(Box::new(result)));
-                }
+                self.waiters.tell(id, Ok(Box::new(result)))
             }
             Ok(_) | Err(ExecutorError::UnknownExecution(_)) => {}
             Err(error) => {

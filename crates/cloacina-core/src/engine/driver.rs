@@ -92,7 +92,7 @@ pub(super) struct Driver {
     queued: VecDeque<Queued>,
     /// How many times the address is in the queue of the runners.
     places: usize,
-    /// By ordinal; empty as long as none was made.
+    /// Attempts that runners have taken on, by ordinal; empty before the first.
     ongoing: Vec<Option<Ongoing>>,
     /// Counts attempts and checkpoints.
     serial: u64,

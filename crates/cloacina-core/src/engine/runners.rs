@@ -119,25 +119,24 @@ impl Drop for Runner {
     }
 }
 
-/// Makes one attempt after the other, in the order in which they came.
+/// Makes one attempt after the other, for the drivers in the order in which they came.
 async fn run(mut runner: Runner) {
     let mut turn = Instant::now();
     while let Some(driver) = runner.next() {
-        let mut next = None;
-        driver.tell(|driver| {
-            next = driver.next_attempt();
-            None
-        });
-        if let Some((attempt, span)) = next {
-            // Whatever is dropped on the way is dropped in here.
-            let made = AssertUnwindSafe(async move { attempt.run().instrument(span).await });
-            if let Err(panic) = made.catch_unwind().await {
-                tracing::error!(
-                    panic = text_of(&*panic),
-                    "an attempt panicked outside of its body"
-                );
-                discard(panic);
+        // Whatever is dropped on the way is dropped in here.
+        let made = AssertUnwindSafe(async move {
+            let mut next = None;
+            driver.tell(|driver| {
+                next = driver.next_attempt();
+                None
+            });
+            if let Some((attempt, span)) = next {
+                attempt.run().instrument(span).await;
             }
+        });
+        if let Err(panic) = made.catch_unwind().await {
+            tracing::error!(panic = text_of(&*panic), "an attempt panicked outside of its body");
+            discard(panic);
         }
         if turn.elapsed() < TURN {
             consume_budget().await;

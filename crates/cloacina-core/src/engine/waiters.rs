@@ -23,10 +23,6 @@ type ById = Option<BTreeMap<ExecutionId, Senders>>;
 /// Mostly one waits.
 type Senders = SmallVec<[oneshot::Sender<Answer>; 1]>;
 
-/// Those who wait for one execution, and are to be told.
-#[derive(Debug)]
-pub(super) struct Hearers(Senders);
-
 impl Default for Waiters {
     fn default() -> Self {
         Self { by_id: Mutex::new(Some(BTreeMap::new())) }
@@ -72,23 +68,10 @@ impl Waiters {
         waiters.keys().copied().collect()
     }
 
-    /// Takes out everybody who waits for an execution, if anybody does.
-    pub(super) fn take(&self, id: ExecutionId) -> Option<Hearers> {
-        let mut senders = self.lock().as_mut()?.remove(&id)?;
-        senders.retain(|sender| !sender.is_closed());
-        (!senders.is_empty()).then_some(Hearers(senders))
-    }
-
-    /// Lets everybody go, now and later.
-    pub(super) fn close(&self) {
-        let waiters = self.lock().take();
-        drop(waiters);
-    }
-}
-
-impl Hearers {
-    pub(super) fn tell(self, answer: Answer) {
-        let mut senders = self.0;
+    /// Tells everybody who waits for an execution.
+    pub(super) fn tell(&self, id: ExecutionId, answer: Answer) {
+        let senders = self.lock().as_mut().and_then(|waiters| waiters.remove(&id));
+        let Some(mut senders) = senders else { return };
         let last = senders.pop();
         for sender in senders {
             // Whoever stopped waiting does not need it.
@@ -97,5 +80,11 @@ impl Hearers {
         if let Some(sender) = last {
             let _ = sender.send(answer);
         }
+    }
+
+    /// Lets everybody go, now and later.
+    pub(super) fn close(&self) {
+        let waiters = self.lock().take();
+        drop(waiters);
     }
 }

@@ -69,7 +69,7 @@ pub struct TaskContext {
 /// What an attempt and its driver tell each other while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Signs {
-    /// Stops the body.
+    /// Calls off the start, or stops the body.
     pub(crate) cancellation: CancellationToken,
     /// When the body started; none if it was called off before.
     begun: OnceLock<Option<Instant>>,

@@ -128,3 +128,29 @@ pub async fn a_task_whose_worker_is_declared_dead_and_lives_is_not_abandoned(fx:
     assert_eq!(journal.count("long"), 4, "each alarm costs a run");
     assert_eq!(fx.events_of(id, EventKind::Abandoned).await, [], "nobody died");
 }
+
+/// Catches a start that goes without a record because what began before it came to its end meanwhile.
+pub async fn all_that_could_start_after_a_crash_starts_on_record(fx: &ExecutorFixture) {
+    let ids = ["a", "b", "c", "d"];
+    let gates = ids.map(|_| Gate::new());
+    let journal = Journal::new();
+    let flow = || {
+        let tasks = ids.iter().zip(&gates).map(|(id, gate)| gated(id, gate, &journal));
+        [workflow("wide", tasks.collect::<Vec<_>>())]
+    };
+    let one_slot = |builder: super::ExecutorBuilder| builder.max_concurrent_tasks(1);
+    let first = fx.process_with(flow(), one_slot).await;
+    let id = first.submit("wide").await;
+    gates[0].arrived(1).await;
+    first.crash().await;
+    let second = fx.process_with(flow(), one_slot).await;
+    for (id_of_task, gate) in ids.iter().zip(&gates) {
+        gate.arrived(1).await;
+        let attempts = fx.store().load(id).await.attempts;
+        let on_record = attempts.iter().any(|attempt| attempt.task == *id_of_task);
+        assert!(on_record, "`{id_of_task}` runs without a record: {attempts:?}");
+        // One more leave for the body of the dead process.
+        gate.open(2);
+    }
+    second.ended_as(id, PipelineStatus::Completed).await;
+}

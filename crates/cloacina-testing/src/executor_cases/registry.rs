@@ -97,6 +97,7 @@ macro_rules! for_each_executor_case {
             a_pause_amid_commits_holds,
             a_task_whose_worker_dies_every_time_is_abandoned,
             what_runs_beside_a_poisonous_task_is_not_abandoned,
+            all_that_could_start_after_a_crash_starts_on_record,
             a_task_whose_worker_is_declared_dead_and_lives_is_not_abandoned,
             an_input_over_the_limit_is_refused,
             an_input_that_is_nested_too_deep_is_refused,

@@ -5,7 +5,7 @@
 //! tells a driver anything while holding one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::{Driver, End};
 use crate::panics::{discard, text_of};
@@ -37,9 +37,13 @@ impl Address {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells whether a driver was there and has gone, as far as that is seen without waiting.
+    /// Tells whether a driver was there and has gone, as far as that is seen without waiting: so other locks may be held.
     pub(in crate::engine) fn is_vacant(&self) -> bool {
-        self.0.try_lock().is_ok_and(|place| place.is_none())
+        match self.0.try_lock() {
+            Ok(place) => place.is_none(),
+            Err(TryLockError::Poisoned(place)) => place.into_inner().is_none(),
+            Err(TryLockError::WouldBlock) => false,
+        }
     }
 
     /// Lets the driver take in what happened; false if there is none any more.

@@ -1,4 +1,4 @@
-//! Attempts: starting them, and looking after those that take their time.
+//! Attempts: queueing and preparing them, and looking after those that take their time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(super) struct Queued {
     ordinal: u32,
     /// Since when it may start.
     ready: Instant,
+    /// Whether its start has to be on record, as things stood when it could start: what was in flight then proves nothing of it.
+    on_record: Option<Company>,
 }
 
 /// An attempt that a runner has taken on.
@@ -43,8 +45,8 @@ pub(super) struct Ongoing {
     pub(super) serial: u64,
     pub(super) attempt: u32,
     pub(super) signs: Arc<Signs>,
-    /// When it is to be looked after.
-    pub(super) next_look: Instant,
+    /// When it is to be looked after; never again once it was given up.
+    pub(super) next_look: Option<Instant>,
     /// What is on record of it, if anything.
     pub(super) noted: Option<Noted>,
 }
@@ -62,24 +64,24 @@ impl Driver {
             // All that waits has one, and most of it never has more.
             self.queued.reserve_exact(1);
         }
-        self.queued.push_back(Queued { ordinal, ready: Instant::now() });
+        let on_record = self.suspects.company(&self.engine.config);
+        self.queued.push_back(Queued { ordinal, ready: Instant::now(), on_record });
         if self.places < self.queued.len() {
             self.places += 1;
             self.engine.run(self.address.clone());
         }
     }
 
-    /// Makes the attempt for which a runner has come; nothing if it was called off.
+    /// Prepares the attempt for which a runner has come; nothing if it was called off.
     pub(in crate::engine) fn next_attempt(&mut self) -> Option<(Box<Attempt>, Span)> {
         self.places -= 1;
-        let Queued { ordinal, ready } = self.queued.pop_front()?;
+        let Queued { ordinal, ready, on_record } = self.queued.pop_front()?;
         let Given { attempt, context: view, upstream } = self.state.given(ordinal);
         self.serial += 1;
         let serial = self.serial;
         let workflow = self.state.workflow().clone();
         let timeout = self.timeout(ordinal);
         let signs: Arc<Signs> = Arc::default();
-        let on_record = self.suspects.company(&self.engine.config);
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
         let next_look = Instant::now() + self.first_look(timeout);
         self.timers.watch(next_look);
@@ -87,7 +89,7 @@ impl Driver {
             serial,
             attempt,
             signs: Arc::clone(&signs),
-            next_look,
+            next_look: Some(next_look),
             noted: on_record.map(|_| Noted { progress: None }),
         };
         if self.ongoing.is_empty() {
@@ -180,25 +182,27 @@ impl Driver {
     /// Puts the start and the progress of an attempt on record, and gives it up when it neither ended nor reacted to its timeout,
     /// which is what a body that blocks its thread does. Returns when the next look at it is due.
     fn watch_one(&mut self, ordinal: u32, now: Instant) -> Option<Instant> {
+        let next_look = self.ongoing[ordinal as usize].as_ref()?.next_look?;
+        if now < next_look {
+            return Some(next_look);
+        }
         let timeout = self.timeout(ordinal);
         let first_look = self.first_look(timeout);
         let ongoing = self.ongoing[ordinal as usize].as_mut()?;
-        if now < ongoing.next_look {
-            return Some(ongoing.next_look);
-        }
         let Some(started) = ongoing.signs.started() else {
-            ongoing.next_look = now + first_look;
-            return Some(ongoing.next_look);
+            ongoing.next_look = Some(now + first_look);
+            return ongoing.next_look;
         };
         let give_up = started + timeout + self.engine.config.cancel_grace * 2;
         if now >= give_up {
+            ongoing.next_look = None;
             ongoing.signs.cancellation.cancel();
             let serial = ongoing.serial;
             self.give_up(ordinal, serial, started, timeout);
             return None;
         }
         let next_look = give_up.min(now + self.engine.beat());
-        ongoing.next_look = next_look;
+        ongoing.next_look = Some(next_look);
         let noted = Some(Noted { progress: ongoing.signs.progress() });
         if ongoing.noted != noted {
             let start = AttemptStart {
@@ -264,6 +268,7 @@ impl Driver {
                 waiting.push(ordinal);
             }
         }
+        waiting.sort_unstable();
         waiting.into_iter().find_map(|ordinal| self.apply(Event::NotStarted { ordinal }))
     }
 

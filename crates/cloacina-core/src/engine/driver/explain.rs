@@ -46,7 +46,7 @@ impl Driver {
         }
     }
 
-    /// Tells what an attempt waits for, by its own account.
+    /// Tells what an attempt waits for: by its own account, once there is one.
     fn started(&self, ordinal: u32) -> TaskReason {
         let ongoing = self.ongoing.get(ordinal as usize).and_then(Option::as_ref);
         let slot = || TaskReason::Slot {
@@ -54,8 +54,12 @@ impl Driver {
             limit: self.engine.config.max_concurrent_tasks,
         };
         let Some(ongoing) = ongoing else {
-            let waits = self.engine.runners.are_busy();
-            return if waits { slot() } else { TaskReason::Starting };
+            // No runner has come for it.
+            return match (self.engine.lease.holds(), self.engine.runners.are_busy()) {
+                (false, _) => TaskReason::Lease,
+                (true, true) => slot(),
+                (true, false) => TaskReason::Starting,
+            };
         };
         if let Some(started) = ongoing.signs.started() {
             return TaskReason::Running { attempt: ongoing.attempt, since: self.stamp(started) };

@@ -30,16 +30,17 @@ impl Report {
 impl Driver {
     /// Tells those who wait how the execution ended.
     pub(super) fn tell_waiters(mut self: Box<Self>, status: PipelineStatus) {
-        let Some(report) = self.report.take() else {
-            // They came later, or it did not begin here.
-            if self.engine.waiters.has(self.id) {
-                self.engine.look_for(self.id);
-            }
+        let (engine, id) = (Arc::clone(&self.engine), self.id);
+        if !engine.waiters.has(id) {
             return;
-        };
-        if let Some(hearers) = self.engine.waiters.take(self.id) {
-            let result = self.result(*report, status);
-            hearers.tell(result.map(Box::new).map_err(Arc::new));
+        }
+        match self.report.take() {
+            Some(report) => {
+                let result = self.result(*report, status);
+                engine.waiters.tell(id, result.map(Box::new).map_err(Arc::new));
+            }
+            // They came later, or it did not begin here.
+            None => engine.look_for(id),
         }
     }
 
