@@ -246,8 +246,8 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
     Mutation {
         name: "what has ended is not stopped",
         file: "cloacina-core/src/engine/driver/attempts.rs",
-        place: "            ongoing.signs.call_off();\n            ongoing.cancellation.cancel();",
-        bug: "            ongoing.signs.call_off();\n            if !ON { ongoing.cancellation.cancel(); }",
+        place: "            ongoing.signs.call_off();\n            ongoing.signs.cancellation.cancel();",
+        bug: "            ongoing.signs.call_off();\n            if !ON { ongoing.signs.cancellation.cancel(); }",
         breaks: &["Semantics"],
     },
     Mutation {
