@@ -116,6 +116,11 @@ pub(crate) fn is_unexpected(error: &BackendError) -> bool {
     is_there_already(error) || source.is_some_and(|source| source.is::<Unexpected>())
 }
 
+/// Tells whether a text could not be read as what it was taken for.
+pub(crate) fn is_unreadable(error: &BackendError) -> bool {
+    has_state(error, &["22P02"])
+}
+
 /// Tells whether something cannot be dropped because something else depends on it.
 pub(crate) fn is_in_use(error: &BackendError) -> bool {
     has_state(error, &["2BP01"])

@@ -22,7 +22,7 @@ const HOT: [(&str, usize); 27] = [
     ("executions/by_key", 1),
     ("executions/insert", 12),
     ("executions/update", 5),
-    ("executions/commit", 21),
+    ("executions/commit", 22),
     ("executions/claimable", 3),
     ("executions/claimable_by_id", 3),
     ("executions/next_due", 2),

@@ -5,7 +5,7 @@
 //! nothing is left waits in line at its door, and the doors take turns. However much one executor submits, each other
 //! still has its equal share: so twice the limits may be taken, if many want much.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -23,7 +23,7 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Inner {
     used: Usage,
-    doors: HashMap<u64, DoorState>,
+    doors: BTreeMap<u64, DoorState>,
     /// The doors at which somebody waits, in the order of their turns.
     turns: VecDeque<u64>,
     next_door: u64,

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
 
 use super::Engine;
-use super::committer::Line;
+use super::committer::{Line, Owner};
 use super::driver::{Address, AttemptEnd, Order};
 use super::slots::Slot;
 use crate::backend::{
@@ -36,8 +36,8 @@ type Seclusion<'a> = (Option<OwnedRwLockWriteGuard<()>>, Option<RwLockReadGuard<
 
 /// An attempt about to be made.
 #[derive(Debug)]
-pub(super) struct Attempt {
-    pub(super) engine: Arc<Engine>,
+pub(super) struct Attempt<'a> {
+    pub(super) engine: &'a Engine,
     pub(super) line: Line,
     pub(super) workflow: Workflow,
     pub(super) execution: ExecutionId,
@@ -50,7 +50,7 @@ pub(super) struct Attempt {
     /// Tells this attempt from another of the same task.
     pub(super) serial: u64,
     pub(super) view: ContextView,
-    pub(super) upstream: Arc<[Upstream]>,
+    pub(super) upstream: Option<Arc<[Upstream]>>,
     /// Whether its start has to be on record before its body runs, and whether it has to run alone.
     pub(super) on_record: Option<Company>,
     /// Whether its start tells the events of the suspicion.
@@ -58,17 +58,15 @@ pub(super) struct Attempt {
     pub(super) timeout: Duration,
     /// What others may see of it, and how they stop it.
     pub(super) signs: Arc<Signs>,
-    pub(super) driver: Address,
+    pub(super) driver: &'a Address,
 }
 
-impl Attempt {
-    /// Makes the attempt and reports to the driver.
-    pub(super) async fn run(self: Box<Self>) {
-        let engine = &self.engine;
-        let Some(slot) = self.wait_for_slot().await else { return self.report_not_started() };
-        let Some((exclusive, shared)) = self.wait_for_company().await else {
-            return self.report_not_started();
-        };
+impl Attempt<'_> {
+    /// Makes the attempt, and tells how it ended; nothing if its body has not started.
+    pub(super) async fn run(&self) -> Option<AttemptEnd> {
+        let engine = self.engine;
+        let slot = self.wait_for_slot().await?;
+        let (exclusive, _shared) = self.wait_for_company().await?;
         let company = match (&exclusive, self.on_record) {
             (None, Some(_)) => Some(Company::Shared),
             (_, on_record) => on_record,
@@ -78,19 +76,15 @@ impl Attempt {
             let patience = self.engine.config.lease_ttl;
             let recorded = tokio::time::timeout(patience, self.record_start(company));
             if self.signs.cancellation.is_cancelled() || recorded.await != Ok(true) {
-                return self.report_not_started();
+                return None;
             }
         }
         if self.signs.cancellation.is_cancelled() {
-            return self.report_not_started();
-        }
-        if !engine.lease.holds() {
-            return self.report_not_started();
+            return None;
         }
         let started = Instant::now();
-        if !self.signs.start(started) {
-            // The driver knows: it has called it off.
-            return;
+        if !engine.lease.holds_at(started) || !self.signs.start(started) {
+            return None;
         }
         let running = engine.metrics.meters.started(started - self.ready);
         // Whatever is the user's runs in here, dropping included.
@@ -98,18 +92,8 @@ impl Attempt {
         drop(running);
         let result = body.unwrap_or_else(|panic| Err(panicked(panic)));
         let result = result.unwrap_or_else(|error| failure(error, &self.task().retry));
-        let ended = Instant::now();
-        drop(shared);
-        let Self { ordinal, serial, driver, view, .. } = *self;
-        // The driver goes on with what the task saw, and has it to itself.
-        drop(view);
-        let end = AttemptEnd { ordinal, serial, started, ended, result, exclusive };
-        // A driver that is gone has lost the execution.
-        driver.tell(|driver| driver.attempt_ended(end));
-    }
-
-    fn report_not_started(&self) {
-        self.driver.tell(|driver| driver.not_started(self.ordinal, self.serial));
+        let (ordinal, serial, ended) = (self.ordinal, self.serial, Instant::now());
+        Some(AttemptEnd { ordinal, serial, started, ended, result, exclusive })
     }
 
     /// Waits until nothing else runs, for an attempt that has to run alone: then a crash is its doing.
@@ -132,7 +116,7 @@ impl Attempt {
 
     /// Waits for the lease and a slot; `None` if the start is called off before.
     async fn wait_for_slot(&self) -> Option<Slot> {
-        let engine = &self.engine;
+        let engine = self.engine;
         if self.signs.cancellation.is_cancelled() {
             return None;
         }
@@ -186,7 +170,7 @@ impl Attempt {
         };
         let (answer, recorded) = oneshot::channel();
         let committer = self.engine.lines.of(self.line);
-        committer.checkpoint(checkpoint, |verdict| drop(answer.send(verdict)));
+        committer.checkpoint(checkpoint, Owner::Attempt(answer));
         let Ok(Ok((verdict, _))) = recorded.await else { return false };
         // The driver would only try again.
         let order = match verdict {
@@ -214,10 +198,10 @@ impl Attempt {
             signs: Arc::clone(&self.signs),
             states: Arc::clone(&self.engine.states),
             input: self.view.input().clone(),
-            upstream: Arc::clone(&self.upstream),
+            upstream: self.upstream.clone(),
         };
         let context = self.view.to_context();
-        let body = std::pin::pin!(call(self.task().body.clone(), context, run, slot));
+        let body = std::pin::pin!(call(&self.task().body, context, run, slot));
         let (context, output) = self.within_limits(started, body).await?;
         self.check(context, output)
     }
@@ -240,7 +224,8 @@ impl Attempt {
                 return if late { Err(timed_out(self.timeout)) } else { ended };
             }
             () = self.signs.cancellation.cancelled() => {}
-            () = tokio::time::sleep(self.timeout) => {
+            // In a block: most bodies end at once, and need no timer.
+            () = async { tokio::time::sleep_until(started + self.timeout).await } => {
                 self.signs.cancellation.cancel();
                 // One more poll, for a body that reacts to its token at once.
                 tokio::select! {
@@ -293,7 +278,7 @@ impl Attempt {
 /// Calls the body and catches its panic. The slot is held until the body has really ended.
 #[expect(clippy::manual_async_fn, reason = "an `async fn` keeps room for its arguments twice")]
 fn call(
-    body: Body,
+    body: &Body,
     mut context: Context,
     run: TaskContext,
     slot: Slot,
@@ -310,7 +295,7 @@ fn call(
                 }
             }
             Body::Blocking(body) => {
-                let span = tracing::Span::current();
+                let (body, span) = (Arc::clone(body), tracing::Span::current());
                 let work = move || {
                     let _span = span.entered();
                     let _slot = slot;

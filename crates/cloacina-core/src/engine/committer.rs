@@ -24,11 +24,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Ticket;
+use super::driver::Address;
 use crate::backend::{
     Backend, BackendError, Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, NewExecution,
     Release, SubmitVerdict,
 };
-use crate::metrics::Meters;
+use crate::metrics::{Meters, Tally};
 use crate::panics::{discard, text_of};
 use inbox::{Inbox, Outlet};
 
@@ -50,10 +51,34 @@ pub(super) type Timed<T> = Result<(T, DateTime<Utc>), Arc<BackendError>>;
 /// What is done with a verdict. It is called once, or dropped if nobody commits any more.
 type Hear<T> = Box<dyn FnOnce(Timed<T>) + Send + Sync>;
 
+/// Who hears of a checkpoint. No call in a box: most of what is committed are these.
+#[derive(Debug)]
+pub(super) enum Owner {
+    /// The driver of the execution, with what is counted then.
+    Driver(Address, Tally),
+    /// An attempt that waits for the record of its start.
+    Attempt(oneshot::Sender<Timed<CheckpointVerdict>>),
+    /// Nobody.
+    Nobody,
+}
+
+impl Owner {
+    fn hear(self, verdict: Timed<CheckpointVerdict>) {
+        match self {
+            Self::Driver(address, tally) => {
+                address.tell(|driver| driver.committed(verdict, tally));
+            }
+            // It may have been called off.
+            Self::Attempt(answer) => drop(answer.send(verdict)),
+            Self::Nobody => {}
+        }
+    }
+}
+
 enum Item {
     /// With its ticket, which is given back with the verdict.
     Submit(NewExecution, Ticket, Hear<SubmitVerdict>),
-    Checkpoint(Checkpoint, Hear<CheckpointVerdict>),
+    Checkpoint(Checkpoint, Owner),
     Release(Release, Hear<()>),
 }
 
@@ -133,12 +158,8 @@ impl Committer {
     }
 
     /// Queues a checkpoint.
-    pub(super) fn checkpoint(
-        &self,
-        checkpoint: Checkpoint,
-        hear: impl FnOnce(Timed<CheckpointVerdict>) + Send + Sync + 'static,
-    ) {
-        self.0.put(Item::Checkpoint(checkpoint, Box::new(hear)));
+    pub(super) fn checkpoint(&self, checkpoint: Checkpoint, owner: Owner) {
+        self.0.put(Item::Checkpoint(checkpoint, owner));
     }
 
     /// Queues a release; nothing if nobody commits any more.
@@ -154,8 +175,8 @@ impl Committer {
 async fn tell(mut answered: mpsc::UnboundedReceiver<(InFlight, BatchVerdicts)>) {
     while let Some((flight, verdicts)) = answered.recv().await {
         let at = verdicts.at;
-        for (hear, verdict) in flight.owners.into_iter().zip(verdicts.checkpoints) {
-            contain(|| hear(Ok((verdict, at))));
+        for (owner, verdict) in flight.owners.into_iter().zip(verdicts.checkpoints) {
+            contain(|| owner.hear(Ok((verdict, at))));
             // Others who share the thread are not kept waiting by a large batch.
             consume_budget().await;
         }
@@ -275,7 +296,7 @@ fn refuse(items: impl IntoIterator<Item = Item>, error: &Arc<BackendError>) {
                 drop(ticket);
                 contain(|| hear(Err(Arc::clone(error))));
             }
-            Item::Checkpoint(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
+            Item::Checkpoint(_, owner) => contain(|| owner.hear(Err(Arc::clone(error)))),
             Item::Release(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
         }
     }
@@ -287,7 +308,7 @@ struct InFlight {
     batch: Arc<Batch>,
     releases: Vec<Release>,
     submitters: Vec<(Ticket, Hear<SubmitVerdict>)>,
-    owners: Vec<Hear<CheckpointVerdict>>,
+    owners: Vec<Owner>,
     releasers: Vec<Hear<()>>,
 }
 
@@ -300,9 +321,9 @@ impl InFlight {
                     batch.submits.push(submit);
                     flight.submitters.push((ticket, hear));
                 }
-                Item::Checkpoint(checkpoint, hear) => {
+                Item::Checkpoint(checkpoint, owner) => {
                     batch.checkpoints.push(checkpoint);
-                    flight.owners.push(hear);
+                    flight.owners.push(owner);
                 }
                 Item::Release(release, hear) => {
                     flight.releases.push(release);
@@ -324,7 +345,7 @@ impl InFlight {
         let submits = submits.into_iter().zip(self.submitters);
         let submits = submits.map(|(new, (ticket, hear))| Item::Submit(new, ticket, hear));
         let checkpoints = checkpoints.into_iter().zip(self.owners);
-        let checkpoints = checkpoints.map(|(step, hear)| Item::Checkpoint(step, hear));
+        let checkpoints = checkpoints.map(|(step, owner)| Item::Checkpoint(step, owner));
         let releases = self.releases.into_iter().zip(self.releasers);
         let releases = releases.map(|(release, hear)| Item::Release(release, hear));
         submits.chain(checkpoints).chain(releases).collect()

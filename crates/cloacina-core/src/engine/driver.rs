@@ -81,7 +81,7 @@ pub(super) struct Driver {
     /// The store's clock in the last transaction that is known.
     now: DateTime<Utc>,
     /// For those who wait for its end; nothing if nobody did from the start, or if it did not begin here.
-    report: Option<Box<Report>>,
+    report: Option<Report>,
     suspects: super::restore::Suspects,
     /// The events tell of the suspicion.
     announced: bool,
@@ -115,45 +115,43 @@ impl Driver {
     /// What it asks of the slots counts in place of `load`. Its attempts' spans are within `cause`, or within the engine's if that
     /// is none.
     pub(super) fn take_up(
-        engine: &Arc<Engine>,
+        engine: Arc<Engine>,
         worker: WorkerId,
         taken_up: TakenUp,
         load: Load,
         cause: Span,
     ) {
-        let TakenUp { id, epoch, state, suspects, begun_at, now, is_fresh } = taken_up;
-        let report = (is_fresh && engine.waiters.has(id)).then(Box::default);
-        let driver = |address| {
-            Box::new(Self {
-                id,
-                worker,
-                epoch,
-                state,
-                begun_at,
-                now,
-                report,
-                suspects,
-                announced: false,
-                address,
-                committing: false,
-                queued: VecDeque::new(),
-                places: 0,
-                ongoing: Vec::new(),
-                serial: 0,
-                timers: Timers::default(),
-                paused: false,
-                exclusive: None,
-                overtaken: false,
-                leaving: false,
-                load,
-                anchor: (now, Instant::now()),
-                cause,
-                line: engine.lines.next(),
-                engine: Arc::clone(engine),
-            })
+        let TakenUp { id, epoch, state, suspects, begun_at, now, is_reported } = taken_up;
+        let held = Arc::clone(&engine.held);
+        let driver = |address| Self {
+            id,
+            worker,
+            epoch,
+            state,
+            begun_at,
+            now,
+            report: is_reported.then(Report::default),
+            suspects,
+            announced: false,
+            address,
+            committing: false,
+            queued: VecDeque::new(),
+            places: 0,
+            ongoing: Vec::new(),
+            serial: 0,
+            timers: Timers::default(),
+            paused: false,
+            exclusive: None,
+            overtaken: false,
+            leaving: false,
+            load,
+            anchor: (now, Instant::now()),
+            cause,
+            line: engine.lines.next(),
+            engine,
         };
         let address = Address::new(driver);
-        let ordered = engine.held.add(id, Held { address: address.clone(), epoch });
+        let ordered = held.add(id, Held { address: address.clone(), epoch });
         address
             .tell(|driver| ordered.and_then(|order| driver.obey(order)).or_else(|| driver.begin()));
     }
@@ -167,7 +165,7 @@ impl Driver {
             // Its submit or claim was under way when the stop came, and it may have missed the order.
             return Some(End::Release);
         }
-        let at = Instant::now();
+        let at = self.anchor.1;
         let mut first = Event::Begun { at };
         if let Some(limit) = self.engine.config.pipeline_timeout {
             let age = self.begun_at.map(|at| between(at, self.now));
@@ -217,7 +215,7 @@ impl Driver {
     }
 
     /// Comes to the end of its work here.
-    fn end(mut self: Box<Self>, end: End) {
+    fn end(mut self, end: End) {
         self.take_back_alarm();
         self.stop_attempts();
         self.exclusive = None;
@@ -226,13 +224,13 @@ impl Driver {
             End::Gone if self.engine.is_killed() => self.leave(end),
             End::Gone | End::Release | End::Refused => {
                 let engine = Arc::clone(&self.engine);
-                engine.spawn(self.part(end));
+                engine.spawn(Box::new(self).part(end));
             }
         }
     }
 
     /// Gives the execution back, which takes a commit.
-    async fn part(self: Box<Self>, end: End) {
+    async fn part(mut self: Box<Self>, end: End) {
         if end == End::Refused {
             // Not at once: whoever takes it up next will most likely be refused as well.
             let wait = self.engine.config.lease_ttl;
@@ -249,7 +247,7 @@ impl Driver {
     }
 
     /// Lets go of the execution.
-    fn leave(mut self: Box<Self>, end: End) {
+    fn leave(&mut self, end: End) {
         self.note_parting(end);
         let engine = Arc::clone(&self.engine);
         // In this order: others take its place as soon as it is free.
@@ -258,7 +256,7 @@ impl Driver {
         match end {
             End::Ended(status) => {
                 engine.metrics.ended(status);
-                self.tell_waiters(status);
+                self.tell_waiters(&engine, status);
             }
             End::Overtaken(status) => {
                 engine.metrics.ended(status);

@@ -1,6 +1,7 @@
 //! The executions that this worker holds, and how much they ask of its slots.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,47 +21,54 @@ pub(super) struct Held {
     pub(super) epoch: u64,
 }
 
-/// All executions that are held, by id.
+/// All executions that are held.
 #[derive(Debug)]
 pub(super) struct AllHeld {
-    by_id: Mutex<BTreeMap<ExecutionId, Held>>,
-    /// Those whose submits are under way, and what was ordered before the answer: the store may have them already, and
-    /// others know of them. Locked after `by_id`, if both are.
-    expected: Arc<Mutex<Orders>>,
-    load: Arc<AtomicUsize>,
+    inner: Mutex<Inner>,
+    load: AtomicUsize,
     budget: Arc<Budget>,
     /// How many executions all executors of the process hold.
     count: Gauge,
     emptied: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Inner {
+    by_id: BTreeMap<ExecutionId, Place>,
+    /// How many of them are held.
+    held: usize,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Its submit is under way, and this was ordered before the answer: the store may have it already, and others know of it.
+    Expected(Option<Order>),
+    Held(Held),
+}
+
 /// A share of the load, of one execution or of some that are to come; gone with it.
 #[derive(Debug)]
 pub(super) struct Load {
-    total: Arc<AtomicUsize>,
-    budget: Arc<Budget>,
+    all: Arc<AllHeld>,
     own: usize,
+    /// The execution for which it is kept, while its submit is under way.
+    expects: Option<ExecutionId>,
 }
 
-/// Notes that an execution is about to be held.
-#[derive(Debug)]
-pub(super) struct Expected {
-    expected: Arc<Mutex<Orders>>,
-    id: ExecutionId,
-}
-
-/// What was ordered of executions, if anything was.
-type Orders = BTreeMap<ExecutionId, Option<Order>>;
-
-impl Drop for Expected {
-    fn drop(&mut self) {
-        lock(&self.expected).remove(&self.id);
+impl Inner {
+    fn held(&self) -> impl DoubleEndedIterator<Item = (ExecutionId, &Held)> {
+        self.by_id.iter().filter_map(|(id, place)| match place {
+            Place::Held(held) => Some((*id, held)),
+            Place::Expected(_) => None,
+        })
     }
-}
 
-/// All that is locked here is consistent between any two statements, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn get(&self, id: ExecutionId) -> Option<&Held> {
+        match self.by_id.get(&id)? {
+            Place::Held(held) => Some(held),
+            Place::Expected(_) => None,
+        }
+    }
 }
 
 /// How much the executors of one process may hold in all.
@@ -107,7 +115,18 @@ impl Load {
     pub(super) fn split_one(&mut self) -> Self {
         let own = self.own.min(1);
         self.own -= own;
-        Self { total: Arc::clone(&self.total), budget: Arc::clone(&self.budget), own }
+        Self { all: Arc::clone(&self.all), own, expects: None }
+    }
+
+    /// Keeps it for an execution that is about to be held. If it is dropped before, that is expected no more.
+    pub(super) fn expect(&mut self, id: ExecutionId) {
+        self.all.lock().by_id.insert(id, Place::Expected(None));
+        self.expects = Some(id);
+    }
+
+    /// Gives it to the execution that was expected, and is added next.
+    pub(super) fn arrive(&mut self) {
+        self.expects = None;
     }
 
     /// Takes another share in.
@@ -118,8 +137,12 @@ impl Load {
     /// Sets its share; true if that has become less. Whoever notes work first and looks for room then, or gives up room first and
     /// looks for work then, does not miss the other.
     pub(super) fn set(&mut self, own: usize) -> bool {
+        if own == self.own {
+            // All threads share the counters.
+            return false;
+        }
         let less = own < self.own;
-        for total in [&*self.total, &self.budget.load] {
+        for total in [&self.all.load, &self.all.budget.load] {
             if own > self.own {
                 total.fetch_add(own - self.own, Ordering::SeqCst);
             } else {
@@ -134,6 +157,13 @@ impl Load {
 impl Drop for Load {
     fn drop(&mut self) {
         self.set(0);
+        let Some(id) = self.expects else { return };
+        // Somebody else may have given it back, and a claim brought it here.
+        if let Entry::Occupied(place) = self.all.lock().by_id.entry(id)
+            && matches!(place.get(), Place::Expected(_))
+        {
+            place.remove();
+        }
     }
 }
 
@@ -146,11 +176,11 @@ impl Drop for AllHeld {
 
 impl AllHeld {
     /// Starts with nothing. What it comes to hold counts against the budget.
-    pub(super) fn new(budget: Arc<Budget>, meters: &Meters) -> Self {
+    pub(super) fn new(budget: Arc<Budget>, meters: &Meters) -> Arc<Self> {
         budget.executors.fetch_add(1, Ordering::Relaxed);
         let count = meters.executions_held.clone();
-        let (by_id, expected) = (Mutex::default(), Arc::default());
-        Self { by_id, expected, load: Arc::default(), budget, count, emptied: Notify::new() }
+        let (inner, load) = (Mutex::default(), AtomicUsize::new(0));
+        Arc::new(Self { inner, load, budget, count, emptied: Notify::new() })
     }
 
     /// How much more may be held, as far as the process is concerned.
@@ -158,51 +188,59 @@ impl AllHeld {
         self.budget.room(self.budget.load.load(Ordering::SeqCst), self.load())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Held>> {
-        lock(&self.by_id)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Consistent between any two statements, so a panic elsewhere does not spoil it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds an execution, and tells what was ordered of it before.
     pub(super) fn add(&self, id: ExecutionId, held: Held) -> Option<Order> {
-        let mut all = self.lock();
-        if all.insert(id, held).is_none() {
-            self.count.increment(1);
+        let mut inner = self.lock();
+        let before = inner.by_id.insert(id, Place::Held(held));
+        if let Some(Place::Held(_)) = before {
+            return None;
         }
-        lock(&self.expected).get_mut(&id).and_then(Option::take)
-    }
-
-    /// Notes that an execution is about to be held, until the returned guard is dropped.
-    pub(super) fn expect(&self, id: ExecutionId) -> Expected {
-        lock(&self.expected).insert(id, None);
-        Expected { expected: Arc::clone(&self.expected), id }
+        inner.held += 1;
+        self.count.increment(1);
+        match before {
+            Some(Place::Expected(order)) => order,
+            _ => None,
+        }
     }
 
     /// Reports whether an execution is held under that epoch, or about to be held.
     pub(super) fn knows(&self, id: ExecutionId, epoch: u64) -> bool {
-        // In this order: what stops being expected is held by then.
-        let expected = lock(&self.expected).contains_key(&id);
-        expected || self.lock().get(&id).is_some_and(|held| held.epoch == epoch)
+        match self.lock().by_id.get(&id) {
+            Some(Place::Held(held)) => held.epoch == epoch,
+            Some(Place::Expected(_)) => true,
+            None => false,
+        }
     }
 
     /// Counts up to `wanted` executions that will come: as many as there is room for in the process, and here where `most` may
     /// be counted.
     ///
     /// Looking and counting are one step, so that submits and claims on several threads do not take the same place.
-    pub(super) fn reserve(&self, wanted: usize, most: usize) -> Load {
+    pub(super) fn reserve(self: &Arc<Self>, wanted: usize, most: usize) -> Load {
         let (own, here) = raise(&self.load, wanted, |load| most.saturating_sub(load));
         let (_, granted) = raise(&self.budget.load, here, |load| self.budget.room(load, own));
-        self.load.fetch_sub(here - granted, Ordering::SeqCst);
-        Load { total: Arc::clone(&self.load), budget: Arc::clone(&self.budget), own: granted }
+        if granted < here {
+            self.load.fetch_sub(here - granted, Ordering::SeqCst);
+        }
+        Load { all: Arc::clone(self), own: granted, expects: None }
     }
 
     pub(super) fn remove(&self, id: ExecutionId, epoch: u64) {
-        let mut held = self.lock();
+        let mut inner = self.lock();
         // The same execution may have been claimed again under a later epoch.
-        if held.get(&id).is_some_and(|held| held.epoch == epoch) {
-            held.remove(&id);
+        if let Entry::Occupied(place) = inner.by_id.entry(id)
+            && matches!(place.get(), Place::Held(held) if held.epoch == epoch)
+        {
+            place.remove();
+            inner.held -= 1;
             self.count.decrement(1);
         }
-        if held.is_empty() {
+        if inner.held == 0 {
             self.emptied.notify_waiters();
         }
     }
@@ -219,16 +257,16 @@ impl AllHeld {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().held
     }
 
     pub(super) fn contains(&self, id: ExecutionId) -> bool {
-        self.lock().contains_key(&id)
+        self.lock().get(id).is_some()
     }
 
     /// Lists what is held, with the epochs under which it is.
     pub(super) fn list(&self) -> Vec<(ExecutionId, u64)> {
-        self.lock().iter().map(|(id, held)| (*id, held.epoch)).collect()
+        self.lock().held().map(|(id, held)| (id, held.epoch)).collect()
     }
 
     /// How many bodies run or wait for a slot, and executions that are about to begin.
@@ -237,20 +275,18 @@ impl AllHeld {
     }
 
     fn address(&self, id: ExecutionId) -> Option<Address> {
-        self.lock().get(&id).map(|held| held.address.clone())
+        self.lock().get(id).map(|held| held.address.clone())
     }
 
     /// Gives an order to the driver of an execution; false if it is not held. One that is about to be held hears of it then.
     pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
-        let address = {
-            let held = self.lock();
-            let Some(held) = held.get(&id) else {
-                if let Some(ordered) = lock(&self.expected).get_mut(&id) {
-                    *ordered = Some(order);
-                }
+        let address = match self.lock().by_id.get_mut(&id) {
+            Some(Place::Held(held)) => held.address.clone(),
+            Some(Place::Expected(ordered)) => {
+                *ordered = Some(order);
                 return false;
-            };
-            held.address.clone()
+            }
+            None => return false,
         };
         address.tell(|driver| driver.obey(order))
     }
@@ -267,7 +303,7 @@ impl AllHeld {
     }
 
     pub(super) fn order_all(&self, order: Order) {
-        let all: Vec<_> = self.lock().values().map(|held| held.address.clone()).collect();
+        let all: Vec<_> = self.lock().held().map(|(_, held)| held.address.clone()).collect();
         for address in all {
             // A driver that is gone needs no order.
             address.tell(|driver| driver.obey(order));
@@ -277,7 +313,7 @@ impl AllHeld {
     /// Asks up to `count` executions, the newest first, to go back if they have not begun.
     pub(super) fn hand_over(&self, count: usize) {
         let newest: Vec<_> =
-            self.lock().values().rev().take(count).map(|held| held.address.clone()).collect();
+            self.lock().held().rev().take(count).map(|(_, held)| held.address.clone()).collect();
         for address in newest {
             address.tell(|driver| driver.obey(Order::HandOverIfIdle));
         }
@@ -291,9 +327,9 @@ impl AllHeld {
         standing: Option<Standing>,
     ) {
         let address = {
-            let held = self.lock();
+            let inner = self.lock();
             // Claimed again meanwhile: what was read is about the time before.
-            let Some(held) = held.get(&id).filter(|held| held.epoch == epoch) else { return };
+            let Some(held) = inner.get(id).filter(|held| held.epoch == epoch) else { return };
             held.address.clone()
         };
         let order = match standing {
@@ -321,12 +357,14 @@ mod tests {
     fn what_is_ordered_before_the_answer_to_a_submit_is_told_with_it() {
         let all = AllHeld::new(Arc::new(Budget::new(10)), &Meters::new());
         let id = ExecutionId::new();
-        let expected = all.expect(id);
+        let mut expected = all.reserve(1, 1);
+        expected.expect(id);
         assert!(!all.order(id, Order::Resume), "nobody drives it yet");
         assert!(!all.order(id, Order::Pause), "nobody drives it yet");
         let held = || Held { address: Address::vacant(), epoch: 1 };
         assert_eq!(all.add(id, held()), Some(Order::Pause), "the last order");
         drop(expected);
+        assert!(all.contains(id), "it is held now");
         all.remove(id, 1);
         assert!(!all.order(id, Order::Pause), "it is forgotten with the execution");
         assert_eq!(all.add(id, held()), None);

@@ -1,6 +1,6 @@
 //! The lease of this worker, as far as is known here: others may go by the store's clock, and know better.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -9,39 +9,47 @@ use tokio::time::Instant;
 /// Until when the lease holds at least. While it may be over, somebody else may have taken over.
 #[derive(Debug)]
 pub(super) struct Lease {
-    until: Mutex<Instant>,
+    begun: Instant,
+    /// In nanoseconds since then. Not behind a lock, since every start of a task looks at it.
+    until: AtomicU64,
     renewed: Notify,
 }
 
 impl Lease {
     /// Begins without one.
     pub(super) fn new() -> Self {
-        Self { until: Mutex::new(Instant::now()), renewed: Notify::new() }
+        Self { begun: Instant::now(), until: AtomicU64::new(0), renewed: Notify::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Instant> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn set(&self, until: Instant) {
+        let until = until.saturating_duration_since(self.begun).as_nanos();
+        self.until.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// Notes that the store took a sign of life that was sent then.
     pub(super) fn renew(&self, sent: Instant, ttl: Duration) {
-        *self.lock() = sent + ttl;
+        self.set(sent + ttl);
         self.renewed.notify_waiters();
     }
 
     /// Notes that it is over: the worker is no longer registered.
     pub(super) fn lose(&self) {
-        *self.lock() = Instant::now();
+        self.set(Instant::now());
     }
 
     /// Tells until when it holds at least.
     pub(super) fn until(&self) -> Instant {
-        *self.lock()
+        self.begun + Duration::from_nanos(self.until.load(Ordering::SeqCst))
     }
 
     /// Reports whether it holds.
     pub(super) fn holds(&self) -> bool {
-        Instant::now() < *self.lock()
+        self.holds_at(Instant::now())
+    }
+
+    /// Reports whether it holds at a moment, as far as is known now.
+    pub(super) fn holds_at(&self, now: Instant) -> bool {
+        now < self.until()
     }
 
     /// Waits until it holds.

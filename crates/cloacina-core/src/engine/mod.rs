@@ -83,7 +83,7 @@ pub(crate) struct Engine {
     lane: Lane,
     runners: Runners,
     shared: Shared,
-    held: AllHeld,
+    held: Arc<AllHeld>,
     turnover: Turnover,
     alarms: Alarms,
     partings: Partings,
@@ -391,7 +391,10 @@ impl Engine {
             tracing::info!(execution_id = %id, workflow = %name, "recovered an execution");
         }
         match restore::take_up(&workflow, snapshot, &self.config) {
-            Ok(taken_up) => Driver::take_up(self, worker, taken_up, load, Span::none()),
+            Ok(mut taken_up) => {
+                taken_up.is_reported &= self.waiters.has(id);
+                Driver::take_up(Arc::clone(self), worker, taken_up, load, Span::none());
+            }
             Err(error) => {
                 tracing::error!(execution_id = %id, %error, "an execution cannot be taken up");
             }

@@ -28,8 +28,8 @@ pub(super) struct TakenUp {
     pub(super) begun_at: Option<DateTime<Utc>>,
     /// The store's clock when it was read, or written.
     pub(super) now: DateTime<Utc>,
-    /// Nothing of it is on record but that it exists.
-    pub(super) is_fresh: bool,
+    /// What it does is kept for those who wait: nothing of it is on record but that it exists.
+    pub(super) is_reported: bool,
 }
 
 impl TakenUp {
@@ -42,7 +42,7 @@ impl TakenUp {
     ) -> Self {
         let state = ExecutionState::new(workflow, input, []);
         let suspects = Suspects::default();
-        Self { id, epoch: SUBMITTED, state, suspects, begun_at: Some(now), now, is_fresh: true }
+        Self { id, epoch: SUBMITTED, state, suspects, begun_at: Some(now), now, is_reported: true }
     }
 }
 
@@ -132,10 +132,10 @@ pub(super) fn take_up(
                 Some(format!("abandoned: its worker died {crashes} times while it ran").into());
         }
     }
-    let is_fresh = snapshot.tasks.is_empty() && snapshot.attempts.is_empty();
+    let is_reported = snapshot.tasks.is_empty() && snapshot.attempts.is_empty();
     let state = ExecutionState::new(workflow.clone(), input.into(), recorded);
     let ExecutionRecord { id, epoch, started_at: begun_at, .. } = snapshot.record;
-    Ok(TakenUp { id, epoch, state, suspects, begun_at, now: snapshot.now, is_fresh })
+    Ok(TakenUp { id, epoch, state, suspects, begun_at, now: snapshot.now, is_reported })
 }
 
 fn attempts_by_task<'a>(

@@ -102,12 +102,13 @@ impl Engine {
 struct Runner(Option<Arc<Engine>>);
 
 impl Runner {
-    fn next(&mut self) -> Option<Address> {
+    /// Takes the next driver, with the engine that both belong to.
+    fn next(&mut self) -> Option<(&Engine, Address)> {
         let driver = self.0.as_ref()?.runners.next();
         if driver.is_none() {
             self.0 = None;
         }
-        driver
+        Some((self.0.as_deref()?, driver?))
     }
 }
 
@@ -122,27 +123,37 @@ impl Drop for Runner {
 /// Makes one attempt after the other, for the drivers in the order in which they came.
 async fn run(mut runner: Runner) {
     let mut turn = Instant::now();
-    while let Some(driver) = runner.next() {
+    let mut now = turn;
+    while let Some((engine, driver)) = runner.next() {
         // Whatever is dropped on the way is dropped in here.
-        let made = AssertUnwindSafe(async move {
+        let made = AssertUnwindSafe(async {
             let mut next = None;
-            driver.tell(|driver| {
-                next = driver.next_attempt();
+            driver.tell(|place| {
+                next = place.next_attempt(engine, &driver, now);
                 None
             });
-            if let Some((attempt, span)) = next {
-                attempt.run().instrument(span).await;
-            }
+            let Some((attempt, span)) = next else { return };
+            let ended = attempt.run().instrument(span).await;
+            let (ordinal, serial) = (attempt.ordinal, attempt.serial);
+            // The driver goes on with what the task saw, and has it to itself.
+            drop(attempt);
+            // A driver that is gone has lost the execution.
+            driver.tell(|driver| match ended {
+                Some(end) => driver.attempt_ended(end),
+                None => driver.not_started(ordinal, serial),
+            });
         });
         if let Err(panic) = made.catch_unwind().await {
             tracing::error!(panic = text_of(&*panic), "an attempt panicked outside of its body");
             discard(panic);
         }
-        if turn.elapsed() < TURN {
+        now = Instant::now();
+        if now - turn < TURN {
             consume_budget().await;
         } else {
             yield_now().await;
-            turn = Instant::now();
+            now = Instant::now();
+            turn = now;
         }
     }
 }

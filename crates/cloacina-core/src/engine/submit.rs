@@ -9,7 +9,7 @@ use tracing::Span;
 use super::admission::{Excess, Ticket};
 use super::committer::Timed;
 use super::driver::Driver;
-use super::held::{Expected, Load};
+use super::held::Load;
 use super::partings::Parting;
 use super::restore::{SUBMITTED, TakenUp};
 use super::{Engine, Role};
@@ -38,7 +38,6 @@ struct Owned {
     input: InputValues,
     worker: WorkerId,
     place: Load,
-    expected: Expected,
     acknowledge: oneshot::Sender<Answer>,
     /// What the submit was a part of.
     cause: Span,
@@ -93,14 +92,14 @@ impl Engine {
         let (acknowledge, acknowledged) = oneshot::channel();
         let line = self.lines.of(self.lines.next());
         match place {
-            Some((place, input)) => {
+            Some((mut place, input)) => {
+                place.expect(id);
                 let owned = Owned {
                     id,
                     workflow: workflow.clone(),
                     input,
                     worker,
                     place,
-                    expected: self.held.expect(id),
                     acknowledge,
                     cause: Span::current(),
                 };
@@ -148,31 +147,33 @@ impl Engine {
     }
 
     /// Acknowledges a submit that this worker owns, and takes the execution up.
-    fn take_up_submitted(self: &Arc<Self>, owned: Owned, verdict: Timed<SubmitVerdict>) {
-        let Owned { id, workflow, input, worker, place, expected, acknowledge, cause } = owned;
+    fn take_up_submitted(self: Arc<Self>, owned: Owned, verdict: Timed<SubmitVerdict>) {
+        let Owned { id, workflow, input, worker, mut place, acknowledge, cause } = owned;
         let (verdict, at) = match verdict {
             Ok((SubmitVerdict::Created, at)) => (SubmitVerdict::Created, at),
             // The caller may have gone.
             other => {
                 let _ = acknowledge.send(other.map(|(verdict, _)| verdict));
-                drop((place, expected));
+                drop(place);
                 return self.claim_more();
             }
         };
         if self.worker() != worker {
             let release = Release { execution: id, worker, epoch: SUBMITTED, due_in: None };
-            let engine = Arc::clone(self);
+            let engine = Arc::clone(&self);
             self.spawn(async move {
                 engine.give_back_submitted(release).await;
-                drop((place, expected));
+                drop(place);
                 engine.claim_more();
                 let _ = acknowledge.send(Ok(verdict));
             });
             return;
         }
-        // The execution runs even if the caller has gone.
-        let _ = acknowledge.send(Ok(verdict));
-        Driver::take_up(self, worker, TakenUp::submitted(id, workflow, input, at), place, cause);
+        // The execution runs even if the caller has gone. Then nobody waits for it yet.
+        let is_reported = acknowledge.send(Ok(verdict)).is_ok();
+        let taken_up = TakenUp { is_reported, ..TakenUp::submitted(id, workflow, input, at) };
+        place.arrive();
+        Driver::take_up(self, worker, taken_up, place, cause);
     }
 
     /// Gives back what was submitted for a worker that was declared dead meanwhile: whoever takes the execution up drives it.

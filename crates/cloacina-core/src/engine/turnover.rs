@@ -4,7 +4,8 @@
 //! on how long bodies and commits take. What ended within the last interval answers that without knowing either: as much again
 //! gets its turn within the next one, about as soon as another worker would find it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,45 +17,41 @@ pub(super) const LONGEST: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Turnover {
     interval: Duration,
+    /// How many have ended in the window that is open.
+    ended: AtomicUsize,
     window: Mutex<Window>,
 }
 
 #[derive(Debug)]
 struct Window {
     since: Instant,
-    /// How many have ended in it.
-    ended: usize,
     /// How many ended in the interval before it.
     last: usize,
 }
 
 impl Turnover {
     pub(super) fn new(interval: Duration) -> Self {
-        let window = Window { since: Instant::now(), ended: 0, last: 0 };
-        Self { interval, window: Mutex::new(window) }
+        let window = Window { since: Instant::now(), last: 0 };
+        Self { interval, ended: AtomicUsize::new(0), window: Mutex::new(window) }
     }
 
     /// Notes that an attempt has ended.
-    pub(super) fn note(&self, now: Instant) {
-        self.window(now).ended += 1;
+    pub(super) fn note(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many attempts ended within the last whole interval.
+    /// How many attempts ended within the last whole interval. A window that was open for longer counts by its average.
     pub(super) fn recent(&self, now: Instant) -> usize {
-        self.window(now).last
-    }
-
-    /// The window that is open now. One that was open for longer than an interval counts by its average.
-    fn window(&self, now: Instant) -> MutexGuard<'_, Window> {
         // Consistent between any two statements, so a panic elsewhere does not spoil it.
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let open = now.saturating_duration_since(window.since);
         if open >= self.interval && !open.is_zero() {
-            let ended = window.ended as u128 * self.interval.as_nanos() / open.as_nanos();
+            let ended = self.ended.swap(0, Ordering::Relaxed) as u128;
+            let ended = ended * self.interval.as_nanos() / open.as_nanos();
             let last = usize::try_from(ended).unwrap_or(usize::MAX);
-            *window = Window { since: now, ended: 0, last };
+            *window = Window { since: now, last };
         }
-        window
+        window.last
     }
 }
 
@@ -68,7 +65,7 @@ mod tests {
     fn what_ended_in_an_interval_counts_in_the_next() {
         let begun = Instant::now();
         let turnover = Turnover::new(INTERVAL);
-        (0..100).for_each(|_| turnover.note(begun));
+        (0..100).for_each(|_| turnover.note());
         assert_eq!(turnover.recent(begun + INTERVAL / 2), 0, "the interval is not over");
         let over = begun + INTERVAL + INTERVAL / 100;
         assert!((98..=100).contains(&turnover.recent(over)));
@@ -79,7 +76,7 @@ mod tests {
     fn where_nothing_ends_nothing_counts_before_long() {
         let begun = Instant::now();
         let turnover = Turnover::new(INTERVAL);
-        (0..100).for_each(|_| turnover.note(begun));
+        (0..100).for_each(|_| turnover.note());
         assert!(turnover.recent(begun + INTERVAL * 100) <= 1, "an average of a long time");
         assert_eq!(turnover.recent(begun + INTERVAL * 102), 0);
     }

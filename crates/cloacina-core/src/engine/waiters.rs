@@ -23,6 +23,39 @@ type ById = Option<BTreeMap<ExecutionId, Senders>>;
 /// Mostly one waits.
 type Senders = SmallVec<[oneshot::Sender<Answer>; 1]>;
 
+/// Those who wait for an execution. If they are not told, they wait on.
+#[derive(Debug)]
+pub(super) struct Waiting<'a> {
+    waiters: &'a Waiters,
+    id: ExecutionId,
+    senders: Senders,
+}
+
+impl Waiting<'_> {
+    /// Tells them.
+    pub(super) fn tell(mut self, answer: Answer) {
+        let mut senders = std::mem::take(&mut self.senders);
+        let last = senders.pop();
+        for sender in senders {
+            // Whoever stopped waiting does not need it.
+            let _ = sender.send(answer.clone());
+        }
+        if let Some(sender) = last {
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.senders.is_empty()
+            && let Some(waiters) = &mut *self.waiters.lock()
+        {
+            waiters.entry(self.id).or_default().append(&mut self.senders);
+        }
+    }
+}
+
 impl Default for Waiters {
     fn default() -> Self {
         Self { by_id: Mutex::new(Some(BTreeMap::new())) }
@@ -68,17 +101,17 @@ impl Waiters {
         waiters.keys().copied().collect()
     }
 
+    /// Takes out those who wait for an execution, to be told; nothing if nobody does.
+    pub(super) fn take(&self, id: ExecutionId) -> Option<Waiting<'_>> {
+        let mut senders = self.lock().as_mut()?.remove(&id)?;
+        senders.retain(|sender| !sender.is_closed());
+        (!senders.is_empty()).then_some(Waiting { waiters: self, id, senders })
+    }
+
     /// Tells everybody who waits for an execution.
     pub(super) fn tell(&self, id: ExecutionId, answer: Answer) {
-        let senders = self.lock().as_mut().and_then(|waiters| waiters.remove(&id));
-        let Some(mut senders) = senders else { return };
-        let last = senders.pop();
-        for sender in senders {
-            // Whoever stopped waiting does not need it.
-            let _ = sender.send(answer.clone());
-        }
-        if let Some(sender) = last {
-            let _ = sender.send(answer);
+        if let Some(waiting) = self.take(id) {
+            waiting.tell(answer);
         }
     }
 

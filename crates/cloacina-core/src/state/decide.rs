@@ -6,10 +6,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::writes::{Writes, applied, apply, merge};
-use super::{ContextView, ExecutionState, Ordinals, Outcome, Phase, Settled};
+use super::writes::{Writes, applied, apply, merge, value_of};
+use super::{ExecutionState, Ordinals, Outcome, Phase, Settled};
 use crate::backend::{EventKind, Finish, NewEvent, TaskEnd};
-use crate::context::Origin as _;
 use crate::dag::to_ordinal;
 use crate::rule::{Decision, Dependency, View};
 use crate::task::Upstream;
@@ -129,11 +128,11 @@ impl ExecutionState {
         merge(handed_on.collect())
     }
 
-    /// Collects how the parents ended, for the task's body.
-    fn upstream(&self, ordinal: u32) -> Arc<[Upstream]> {
+    /// Collects how the parents ended, for the task's body; nothing without parents.
+    fn upstream(&self, ordinal: u32) -> Option<Arc<[Upstream]>> {
         let parents = &self.workflow.dag().dependencies[ordinal as usize];
         if parents.is_empty() {
-            return Arc::default();
+            return None;
         }
         let upstream = parents.iter().map(|&parent| {
             let task = self.workflow.task_at(parent).id().clone();
@@ -150,17 +149,16 @@ impl ExecutionState {
             };
             Upstream { task, ended }
         });
-        upstream.collect()
+        Some(upstream.collect())
     }
 
-    fn rule_decision(&self, ordinal: u32, before: &Arc<Writes>) -> Decision {
+    fn rule_decision(&self, ordinal: u32, before: &Writes) -> Decision {
         let parents = &self.workflow.dag().dependencies[ordinal as usize];
         let dependencies: SmallVec<[(&TaskId, Dependency); 4]> = parents
             .iter()
             .map(|&parent| (self.workflow.task_at(parent).id(), self.dependency(parent)))
             .collect();
-        let context = ContextView::new(self.input.clone(), Arc::clone(before));
-        let read = |key: &str| context.get(key).cloned();
+        let read = |key: &str| value_of(&self.input, before, key).cloned();
         let view = View { dependencies: &dependencies, context: &read };
         self.workflow.task_at(ordinal).rule.decide(&view)
     }
@@ -188,7 +186,7 @@ impl ExecutionState {
         let slot = self.slot_mut(ordinal);
         slot.roots = roots;
         let before = slot.before.take().unwrap_or_default();
-        slot.upstream = Arc::default();
+        slot.upstream = None;
         slot.phase = Phase::Settled(match outcome {
             Outcome::Completed { changes, output } => {
                 slot.changes = applied(changes, &before);

@@ -77,8 +77,8 @@ struct Slot {
     recorded: Option<Box<Recorded>>,
     /// What it got, from the decision until it is settled.
     before: Option<Arc<Writes>>,
-    /// How its dependencies ended, from the decision until it is settled.
-    upstream: Arc<[Upstream]>,
+    /// How its dependencies ended, if it has any, from the decision until it is settled.
+    upstream: Option<Arc<[Upstream]>>,
     /// What it hands on, until the last dependent took it.
     after: Option<Arc<Writes>>,
     /// What it returned, until the last dependent took it.
@@ -135,7 +135,7 @@ impl ExecutionState {
                 missing: to_ordinal(dag.dependencies[ordinal].len()),
                 recorded: None,
                 before: None,
-                upstream: Arc::default(),
+                upstream: None,
                 after: None,
                 output: None,
                 takers: to_ordinal(dag.dependents[ordinal].len()),

@@ -77,8 +77,8 @@ pub(crate) struct Given {
     /// Which attempt of its task it is, counted from 1.
     pub(crate) attempt: u32,
     pub(crate) context: ContextView,
-    /// How the dependencies ended.
-    pub(crate) upstream: Arc<[Upstream]>,
+    /// How the dependencies ended, if there are any.
+    pub(crate) upstream: Option<Arc<[Upstream]>>,
 }
 
 /// What a checkpoint holds.

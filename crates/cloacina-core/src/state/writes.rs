@@ -78,10 +78,7 @@ impl ContextView {
 
 impl Origin<Value> for ContextView {
     fn get(&self, key: &str) -> Option<&Value> {
-        match self.writes.get(key) {
-            Some(write) => write.value.as_deref(),
-            None => self.input.get(key),
-        }
+        value_of(&self.input, &self.writes, key)
     }
 
     fn each<'o>(&'o self, visit: &mut dyn FnMut(&'o str, &'o Value)) {
@@ -95,6 +92,18 @@ impl Origin<Value> for ContextView {
                 visit(key, value);
             }
         }
+    }
+}
+
+/// Returns what a key has as its value: what was written last, or else the input's.
+pub(super) fn value_of<'a>(
+    input: &'a InputValues,
+    writes: &'a Writes,
+    key: &str,
+) -> Option<&'a Value> {
+    match writes.get(key) {
+        Some(write) => write.value.as_deref(),
+        None => input.get(key),
     }
 }
 
@@ -162,14 +171,15 @@ impl ExecutionState {
         Given {
             attempt: slot.failed_attempts() + 1,
             context: ContextView::new(self.input.clone(), writes),
-            upstream: Arc::clone(&slot.upstream),
+            upstream: slot.upstream.clone(),
         }
     }
 
     /// Returns the input with the changes of all tasks that completed, in topological order.
-    pub(crate) fn into_final_values(self) -> BTreeMap<String, Value> {
+    /// It has them no more afterwards.
+    pub(crate) fn take_final_values(&mut self) -> BTreeMap<String, Value> {
         let mut values: BTreeMap<String, Value> = self.input.to_values();
-        for change in self.slots.into_iter().flat_map(|slot| slot.changes) {
+        for change in std::mem::take(&mut self.slots).into_iter().flat_map(|slot| slot.changes) {
             match change.value {
                 Some(value) => {
                     drop(values.insert(change.key.to_string(), Arc::unwrap_or_clone(value)))

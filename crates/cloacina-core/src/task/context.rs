@@ -63,7 +63,8 @@ pub struct TaskContext {
     pub(crate) signs: Arc<Signs>,
     pub(crate) states: Arc<States>,
     pub(crate) input: InputValues,
-    pub(crate) upstream: Arc<[Upstream]>,
+    /// How the dependencies ended, if there are any.
+    pub(crate) upstream: Option<Arc<[Upstream]>>,
 }
 
 /// What an attempt and its driver tell each other while it runs.
@@ -173,7 +174,7 @@ impl TaskContext {
             signs,
             states: Arc::default(),
             input: InputValues::default(),
-            upstream: Arc::default(),
+            upstream: None,
         }
     }
 
@@ -220,7 +221,8 @@ impl TaskContext {
         &self,
         task: &str,
     ) -> Result<Result<T, NotCompleted>, TaskError> {
-        let Some(upstream) = self.upstream.iter().find(|upstream| upstream.task == task) else {
+        let mut dependencies = self.upstream.iter().flat_map(|all| all.iter());
+        let Some(upstream) = dependencies.find(|upstream| upstream.task == task) else {
             let text = format!("task `{task}` is not among the dependencies of `{}`", self.task);
             return Err(TaskError::permanent(text));
         };

@@ -1,15 +1,11 @@
 -- What most batches consist of: executions that their submitter takes up at once, tasks that completed at the first attempt,
--- executions that complete. Nothing is written unless each execution that has a checkpoint is in the hands in which it is
--- expected; what is there already is an error.
---
--- Those that change are locked. Those that are only added to, where they are many, are not, one by one: whoever else takes an
--- execution from its worker, or ends or pauses it, has the worker's row to itself meanwhile, and changes or deletes it
--- (`workers/halt`). So if that row is as it was when this statement began, so are they. Epochs only grow, and none is expected to
--- be greater than it is: if their sum is as expected, each is.
---
--- Columns become rows by set-returning functions in the list of what is selected: those in `FROM` would be materialised first. The
--- others hear of it if they are to (`sessions/tell`).
+-- executions that complete. It fails if an execution that has a checkpoint is not in the hands in which it is expected, or
+-- something is there already. Columns become rows by set-returning functions in the list of what is selected: those in `FROM`
+-- would be materialised first.
 WITH owner AS (
+    -- Guards many executions ($22), which are not locked one by one: whoever else takes one from its worker, or ends or pauses it,
+    -- has the worker's row to itself meanwhile, and changes or deletes it (`workers/halt`). So if that row is as it was when
+    -- this statement began, so are they.
     SELECT w.id
     FROM {schema}.workers AS w
     WHERE w.id = $9 AND w.xmin = (SELECT s.xmin FROM {schema}.workers AS s WHERE s.id = $9)
@@ -17,6 +13,7 @@ WITH owner AS (
 ),
 
 locked AS (
+    -- In the order of their ids, so that no two transactions wait for each other.
     SELECT e.epoch
     FROM {schema}.executions AS e
     WHERE e.id = ANY($8) AND e.status = 'running' AND e.owner = $9
@@ -24,18 +21,35 @@ locked AS (
     FOR NO KEY UPDATE
 ),
 
+ends AS (
+    UPDATE {schema}.executions AS e
+    SET status = 'completed', finished_at = $1
+    WHERE
+        e.id = ANY($18)
+        AND e.status = 'running'
+        AND e.owner = CASE WHEN $22 THEN (SELECT o.id FROM owner AS o) ELSE $9 END
+    RETURNING e.epoch
+),
+
 found AS (
-    SELECT l.epoch
-    FROM locked AS l
-    UNION ALL
+    -- What the lock of the worker's row guards comes first, and so does that lock.
     SELECT e.epoch
     FROM {schema}.executions AS e
     WHERE e.id = ANY($7) AND e.status = 'running' AND e.owner = (SELECT o.id FROM owner AS o)
+    UNION ALL
+    SELECT e.epoch
+    FROM ends AS e
+    WHERE $22
+    UNION ALL
+    SELECT l.epoch
+    FROM locked AS l
 ),
 
 verdict AS (
+    -- Epochs only grow, and none is expected to be greater than it is: if their sum is as expected, each is.
     SELECT
         count(*) = cardinality($7::uuid []) + cardinality($8::uuid [])
+        + CASE WHEN $22 THEN cardinality($18::uuid []) ELSE 0 END
         AND coalesce(sum(f.epoch), 0) = $10::bigint AS fits
     FROM found AS f
 ),
@@ -52,7 +66,6 @@ submits AS (
             unnest($5::text []) AS version,
             unnest($6::text []) AS input
     ) AS r
-    WHERE (SELECT v.fits FROM verdict AS v)
 ),
 
 completions AS (
@@ -72,17 +85,14 @@ completions AS (
             unnest($16::text []) AS changes,
             unnest($17::text []) AS output
     ) AS r
-    WHERE (SELECT v.fits FROM verdict AS v)
-),
-
-ends AS (
-    UPDATE {schema}.executions AS e
-    SET status = 'completed', finished_at = $1
-    WHERE e.id = ANY($18) AND e.finished_at IS NULL AND (SELECT v.fits FROM verdict AS v)
 )
 
+-- A text that is no boolean fails, and says why. The others hear of what is committed if they are to (`sessions/tell`).
 SELECT
-    v.fits,
+    CASE
+        WHEN v.fits THEN TRUE
+        ELSE cast('an execution is not in the hands in which it was expected' || v.fits AS boolean)
+    END AS fits,
     CASE WHEN $19 THEN pg_notify('cloacina_' || $20, $21) END AS told,
     CASE WHEN $19 THEN pg_notify('cloacina', $20) END AS told_all
 FROM verdict AS v

@@ -63,14 +63,20 @@ impl Owned {
         self.backend.commit(Arc::new(batch)).await.unwrap()
     }
 
+    /// Submits more executions, which this worker owns.
+    async fn submit_many(&self) -> Vec<ExecutionId> {
+        let submits: Vec<NewExecution> =
+            (0..MANY).map(|_| execution().owner(self.worker).into()).collect();
+        let ids = submits.iter().map(|new| new.id).collect();
+        let batch = Batch { submits, checkpoints: Vec::new() };
+        self.backend.commit(batch.into()).await.unwrap();
+        ids
+    }
+
     /// Commits a task of many executions, not the last one, once something else has begun that changes one of them. That is held up
     /// half-way until the batch waits for it.
     async fn commit_beside<T>(&self, change: impl Future<Output = T>) -> (BatchVerdicts, T) {
-        let submits: Vec<NewExecution> =
-            (0..MANY).map(|_| execution().owner(self.worker).into()).collect();
-        let others: Vec<_> = submits.iter().map(|new| new.id).collect();
-        let batch = Batch { submits, checkpoints: Vec::new() };
-        self.backend.commit(batch.into()).await.unwrap();
+        let others = self.submit_many().await;
         let (mut other, mut look) = (raw().await, raw().await);
         let lock = "BEGIN; SELECT FROM {}.executions FOR UPDATE";
         run(&mut other, &lock.replace("{}", &self.schema)).await;
@@ -145,6 +151,34 @@ async fn a_batch_writes_nothing_to_what_changed_hands_while_it_waited() {
     let owned = Owned::new().await;
     let verdicts = owned.end_beside("UPDATE {}.executions SET epoch = 2", "true").await;
     assert_eq!(verdicts.checkpoints, [CheckpointVerdict::Fenced]);
+    assert_eq!(owned.tasks().await, 0);
+    owned.backend.close().await;
+}
+
+#[tokio::test]
+async fn of_many_ends_that_wait_each_is_written_but_for_what_changed_hands_meanwhile() {
+    let owned = Owned::new().await;
+    let others = owned.submit_many().await;
+    let (mut other, mut look) = (raw().await, raw().await);
+    let change = "BEGIN; UPDATE {}.executions SET epoch = 2 WHERE id = '{id}'";
+    let change = change.replace("{}", &owned.schema).replace("{id}", &owned.execution.to_string());
+    run(&mut other, &change).await;
+    let end = |id| {
+        checkpoint(id, owned.worker, 1)
+            .task(task_end("first"))
+            .finish(PipelineStatus::Completed)
+            .into()
+    };
+    let all = std::iter::once(owned.execution).chain(others);
+    let batch = Batch { submits: Vec::new(), checkpoints: all.map(end).collect() };
+    let let_go = async {
+        owned.waits(&mut look, "query LIKE '%WITH owner AS%'").await;
+        run(&mut other, "COMMIT").await;
+    };
+    let (verdicts, ()) = tokio::join!(owned.backend.commit(batch.into()), let_go);
+    let verdicts = verdicts.unwrap().checkpoints;
+    assert_eq!(verdicts[0], CheckpointVerdict::Fenced);
+    assert_eq!(verdicts[1..], vec![completed(); MANY]);
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
 }

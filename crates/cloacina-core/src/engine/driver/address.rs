@@ -15,11 +15,11 @@ use crate::panics::{discard, text_of};
 pub(in crate::engine) struct Address(Arc<Mutex<Place>>);
 
 /// Where a driver is; none is there any more once its work has come to its end.
-type Place = Option<Box<Driver>>;
+type Place = Option<Driver>;
 
 impl Address {
     /// Makes an address, and the driver that is to be there.
-    pub(super) fn new(driver: impl FnOnce(Self) -> Box<Driver>) -> Self {
+    pub(super) fn new(driver: impl FnOnce(Self) -> Driver) -> Self {
         let address = Self(Arc::default());
         let driver = driver(address.clone());
         *address.lock() = Some(driver);
@@ -74,6 +74,6 @@ impl Address {
 
     /// Asks the driver something; nothing if there is none any more.
     pub(in crate::engine) fn ask<T>(&self, question: impl FnOnce(&Driver) -> T) -> Option<T> {
-        self.lock().as_deref().map(question)
+        self.lock().as_ref().map(question)
     }
 }

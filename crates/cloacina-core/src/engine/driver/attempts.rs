@@ -9,10 +9,12 @@ use tracing::Span;
 use tracing::dispatcher::with_default;
 
 use super::timers::Timer;
-use super::{Driver, End};
+use super::{Address, Driver, End};
 use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Company};
 use crate::dag::to_ordinal;
+use crate::engine::Engine;
 use crate::engine::attempt::{self, Attempt};
+use crate::engine::committer::Owner;
 use crate::state::{AttemptResult, Event, Given};
 use crate::task::Signs;
 use crate::{TaskId, TaskState};
@@ -73,7 +75,12 @@ impl Driver {
     }
 
     /// Prepares the attempt for which a runner has come; nothing if it was called off.
-    pub(in crate::engine) fn next_attempt(&mut self) -> Option<(Box<Attempt>, Span)> {
+    pub(in crate::engine) fn next_attempt<'a>(
+        &mut self,
+        engine: &'a Engine,
+        driver: &'a Address,
+        now: Instant,
+    ) -> Option<(Attempt<'a>, Span)> {
         self.places -= 1;
         let Queued { ordinal, ready, on_record } = self.queued.pop_front()?;
         let Given { attempt, context: view, upstream } = self.state.given(ordinal);
@@ -83,7 +90,7 @@ impl Driver {
         let timeout = self.timeout(ordinal);
         let signs: Arc<Signs> = Arc::default();
         let announce = on_record.is_some() && !std::mem::replace(&mut self.announced, true);
-        let next_look = Instant::now() + self.first_look(timeout);
+        let next_look = now + self.first_look(timeout);
         self.timers.watch(next_look);
         let ongoing = Ongoing {
             serial,
@@ -96,8 +103,8 @@ impl Driver {
             self.ongoing.resize_with(workflow.tasks().len(), || None);
         }
         self.ongoing[ordinal as usize] = Some(ongoing);
-        let attempt = Box::new(Attempt {
-            engine: Arc::clone(&self.engine),
+        let attempt = Attempt {
+            engine,
             line: self.line,
             workflow,
             execution: self.id,
@@ -113,8 +120,8 @@ impl Driver {
             announce,
             timeout,
             signs,
-            driver: self.address.clone(),
-        });
+            driver,
+        };
         let span = self.attempt_span(attempt.task().id(), attempt.attempt);
         Some((attempt, span))
     }
@@ -140,7 +147,7 @@ impl Driver {
         if !self.forget(ordinal, serial) {
             return None;
         }
-        self.engine.turnover.note(ended);
+        self.engine.turnover.note();
         let outcome = match result {
             AttemptResult::Success { .. } => TaskState::Completed,
             AttemptResult::Failure { .. } => TaskState::Failed,
@@ -215,7 +222,7 @@ impl Driver {
             ongoing.noted = noted;
             let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
             // Nobody waits for it: it only lets other processes see what runs.
-            self.engine.lines.of(self.line).checkpoint(checkpoint, |_| {});
+            self.engine.lines.of(self.line).checkpoint(checkpoint, Owner::Nobody);
         }
         Some(next_look)
     }

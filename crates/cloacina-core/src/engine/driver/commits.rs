@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Driver, End, Order};
 use crate::PipelineStatus;
 use crate::backend::{Checkpoint, CheckpointVerdict, EventKind, NewEvent, Suspicion};
-use crate::engine::committer::Timed;
+use crate::engine::committer::{Owner, Timed};
 use crate::metrics::Tally;
 use crate::state::{Draft, Event};
 
@@ -35,17 +35,19 @@ impl Driver {
         let checkpoint =
             Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
         self.committing = true;
-        let address = self.address.clone();
-        self.engine.lines.of(self.line).checkpoint(checkpoint, move |verdict| {
-            address.tell(|driver| driver.committed(verdict, tally));
-        });
+        let owner = Owner::Driver(self.address.clone(), tally);
+        self.engine.lines.of(self.line).checkpoint(checkpoint, owner);
     }
 
     pub(super) fn checkpoint(&self) -> Checkpoint {
         Checkpoint::new(self.id, self.worker, self.epoch)
     }
 
-    fn committed(&mut self, verdict: Timed<CheckpointVerdict>, tally: Tally) -> Option<End> {
+    pub(in crate::engine) fn committed(
+        &mut self,
+        verdict: Timed<CheckpointVerdict>,
+        tally: Tally,
+    ) -> Option<End> {
         self.committing = false;
         match verdict {
             Ok((CheckpointVerdict::Committed { status }, at)) => {

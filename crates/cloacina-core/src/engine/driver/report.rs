@@ -3,17 +3,58 @@
 use std::sync::Arc;
 
 use super::Driver;
-use crate::backend::TaskEnd;
+use crate::engine::Engine;
+use tokio::time::Instant;
+
+use crate::backend::{JsonText, TaskEnd};
 use crate::result::{between, read};
-use crate::{BackendError, PipelineResult, PipelineStatus, TaskResult, Workflow};
+use crate::{
+    BackendError, PipelineResult, PipelineStatus, SkipReason, TaskResult, TaskState, Workflow,
+};
 
 /// What its result is made of, so that nobody needs to read it back.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     /// In the order in which they were committed.
-    ends: Vec<TaskEnd>,
+    ends: Vec<Kept>,
     /// Why the execution failed.
     pub(super) error: Option<String>,
+}
+
+/// What is kept of a task's end: what it changed is among the values of the state machine.
+#[derive(Debug)]
+struct Kept {
+    ordinal: u32,
+    attempts: u32,
+    state: TaskState,
+    started: Instant,
+    ended: Instant,
+    output: Option<JsonText>,
+    /// For a task that did not complete.
+    reason: Option<Box<Reason>>,
+}
+
+/// Why a task did not complete.
+#[derive(Debug)]
+struct Reason {
+    error: Option<String>,
+    skip: Option<SkipReason>,
+}
+
+impl Kept {
+    fn of(end: &TaskEnd) -> Self {
+        let reason = (end.state != TaskState::Completed)
+            .then(|| Box::new(Reason { error: end.error.clone(), skip: end.skip.clone() }));
+        Self {
+            ordinal: end.ordinal,
+            attempts: end.attempts,
+            state: end.state,
+            started: end.started,
+            ended: end.ended,
+            output: end.output.clone(),
+            reason,
+        }
+    }
 }
 
 impl Report {
@@ -22,36 +63,38 @@ impl Report {
         if self.ends.is_empty() {
             self.ends.reserve_exact(workflow.tasks().len());
         }
-        // What they changed is among the values of the state machine.
-        self.ends.extend(ends.iter().map(|end| TaskEnd { changes: None, ..end.clone() }));
+        self.ends.extend(ends.iter().map(Kept::of));
     }
 }
 
 impl Driver {
     /// Tells those who wait how the execution ended.
-    pub(super) fn tell_waiters(mut self: Box<Self>, status: PipelineStatus) {
-        let (engine, id) = (Arc::clone(&self.engine), self.id);
-        if !engine.waiters.has(id) {
-            return;
-        }
+    pub(super) fn tell_waiters(&mut self, engine: &Arc<Engine>, status: PipelineStatus) {
+        let Some(waiting) = engine.waiters.take(self.id) else { return };
         match self.report.take() {
             Some(report) => {
-                let result = self.result(*report, status);
-                engine.waiters.tell(id, result.map(Box::new).map_err(Arc::new));
+                let result = self.result(report, status);
+                waiting.tell(result.map(Box::new).map_err(Arc::new));
             }
             // They came later, or it did not begin here.
-            None => engine.look_for(id),
+            None => {
+                drop(waiting);
+                engine.look_for(self.id);
+            }
         }
     }
 
     fn result(
-        self: Box<Self>,
+        &mut self,
         report: Report,
         status: PipelineStatus,
     ) -> Result<PipelineResult, BackendError> {
         let Report { mut ends, error } = report;
         ends.sort_unstable_by_key(|end| end.ordinal);
-        let tasks = ends.into_iter().map(|end| self.task_result(end)).collect::<Result<_, _>>()?;
+        let mut tasks = Vec::with_capacity(ends.len());
+        for end in ends {
+            tasks.push(self.task_result(end)?);
+        }
         let start = self.begun_at.unwrap_or(self.now);
         Ok(PipelineResult {
             execution_id: self.id,
@@ -60,27 +103,31 @@ impl Driver {
             start_time: start,
             end_time: Some(self.now),
             duration: Some(between(start, self.now)),
-            final_context: self.state.into_final_values().into(),
+            final_context: self.state.take_final_values().into(),
             task_results: tasks,
             error_message: error,
         })
     }
 
-    fn task_result(&self, end: TaskEnd) -> Result<TaskResult, BackendError> {
+    fn task_result(&self, end: Kept) -> Result<TaskResult, BackendError> {
         let (started, ended) = (self.stamp(end.started), self.stamp(end.ended));
         let ran = end.attempts > 0;
+        let duration = end.ended.saturating_duration_since(end.started);
         let output = end.output.map(|text| read(text.as_str(), "the output of a task"));
+        let reason = end.reason.map(|reason| *reason);
+        let (error_message, skip_reason) =
+            reason.map_or((None, None), |Reason { error, skip }| (error, skip));
         Ok(TaskResult {
-            task_id: end.task,
+            task_id: self.state.workflow().task_at(end.ordinal).id().clone(),
             status: end.state,
             attempts: end.attempts,
             start_time: ran.then_some(started),
             end_time: Some(ended),
-            duration: ran.then(|| between(started, ended)),
+            duration: ran.then_some(duration),
             progress: None,
             output: output.transpose()?,
-            error_message: end.error,
-            skip_reason: end.skip,
+            error_message,
+            skip_reason,
         })
     }
 }

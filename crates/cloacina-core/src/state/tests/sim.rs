@@ -252,7 +252,7 @@ impl<'a> World<'a> {
             match command {
                 Command::Start { ordinal } => {
                     let Given { attempt, context, upstream } = self.state.given(ordinal);
-                    self.check_upstream(ordinal, &upstream);
+                    self.check_upstream(ordinal, upstream.as_deref().unwrap_or_default());
                     self.start(ordinal, attempt, context);
                 }
                 Command::WaitForRetry { ordinal, .. } => {
