@@ -1,6 +1,7 @@
 //! The connections. Every use of one is a transaction in a task of its own that is never dropped half-way, whatever becomes
 //! of the caller.
 
+mod at_hand;
 mod statement;
 
 use std::future::Future;
@@ -16,9 +17,11 @@ use cloacina_core::BackendError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor as _, Postgres, SqlStr};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+
+use at_hand::AtHand;
 
 use crate::begin::{Scope, begin, begin_read, start};
 use crate::clock::{Clock, Clocks};
@@ -68,6 +71,10 @@ pub(crate) struct Connections {
     slow: AtomicBool,
     tracker: TaskTracker,
     clocks: Clocks,
+    /// For statements that are transactions by themselves.
+    at_hand: AtHand,
+    /// `close` was called.
+    closing: Notify,
     pub(crate) queries: Queries,
 }
 
@@ -82,6 +89,7 @@ impl Connections {
             Ownership::Own => Semaphore::MAX_PERMITS,
             Ownership::Shared => TURNS,
         };
+        let at_hand = half(&pools);
         Arc::new(Self {
             pools,
             ownership,
@@ -91,6 +99,8 @@ impl Connections {
             slow: AtomicBool::new(false),
             tracker: TaskTracker::new(),
             clocks: Clocks::default(),
+            at_hand: AtHand::new(at_hand),
+            closing: Notify::new(),
             queries,
         })
     }
@@ -105,10 +115,10 @@ impl Connections {
     /// decided here while the server writes the other. More would be smaller, each with costs of its own.
     pub(crate) fn lines(&self) -> NonZeroUsize {
         let lines = match self.ownership {
-            Ownership::Own => (self.pools.general().most() / 2).min(2),
+            Ownership::Own => half(&self.pools),
             Ownership::Shared => 1,
         };
-        NonZeroUsize::new(lines as usize).unwrap_or(NonZeroUsize::MIN)
+        NonZeroUsize::new(lines).unwrap_or(NonZeroUsize::MIN)
     }
 
     fn longest(&self) -> Duration {
@@ -333,11 +343,18 @@ impl Connections {
     /// Waits for what is under way and closes the connections.
     pub(crate) async fn close(&self) {
         self.tracker.close();
+        self.closing.notify_waiters();
         self.tracker.wait().await;
+        self.at_hand.give_back(Duration::ZERO);
         if self.ownership == Ownership::Own {
             self.pools.close().await;
         }
     }
+}
+
+/// Half of the connections that are its own, and two at most.
+fn half(pools: &Pools) -> usize {
+    (pools.general().most() / 2).min(2) as usize
 }
 
 /// What became of a session.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cloacina_core::BackendError;
 use sqlx::postgres::PgConnection;
 
+use super::at_hand::{self, Kept};
 use super::{Connections, Operation, Ownership};
 use crate::clock::Clock;
 use crate::error::silent;
@@ -36,17 +37,42 @@ impl Connections {
         let clock = self.clocks.estimate()?;
         let (this, patience) = (Arc::clone(self), self.longest() * 2);
         let done = self.spawn(async move {
-            let mut connection = this.pools.general().acquire(what).await?;
-            let work = operation(&mut connection, &this.queries, clock);
+            let mut at_hand = match this.at_hand.take() {
+                Some(at_hand) => at_hand,
+                None => Kept::new(this.pools.general().acquire(what).await?),
+            };
+            let work = operation(&mut at_hand.connection, &this.queries, clock);
             match tokio::time::timeout(patience, work).await {
-                Ok(done) => done,
+                Ok(done) => {
+                    if done.is_ok() {
+                        this.keep_at_hand(at_hand);
+                    }
+                    done
+                }
                 Err(_) => {
                     // Nobody else may get it.
-                    connection.close_on_drop();
+                    at_hand.connection.close_on_drop();
                     Err(silent(what, patience))
                 }
             }
         });
         Some(done.await)
+    }
+
+    /// Keeps a connection for the next statement, and sees to it that it goes back to its pool if there is none.
+    fn keep_at_hand(self: &Arc<Self>, one: Kept) {
+        if self.is_closed() || !self.at_hand.keep(one) {
+            return;
+        }
+        let this = Arc::downgrade(self);
+        self.beside(async move {
+            while let Some(this) = this.upgrade() {
+                let closing = this.closing.notified();
+                if this.is_closed() || !this.at_hand.give_back(at_hand::REST) {
+                    return;
+                }
+                let _ = tokio::time::timeout(at_hand::REST, closing).await;
+            }
+        });
     }
 }
