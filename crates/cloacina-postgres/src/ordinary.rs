@@ -13,7 +13,7 @@ use crate::rows;
 use crate::wake::Sender;
 use crate::writes::{Time, bind_columns};
 
-/// Fewer executions are locked one by one. Sharing the lock of their worker's row costs the server more than that where batches
+/// Where fewer executions are only added to, all are locked one by one. Sharing the lock of their worker's row costs the server more than that where batches
 /// are small and many: two that share a lock make a multixact.
 const MANY: usize = 64;
 
@@ -86,11 +86,11 @@ impl Expectation {
 /// What is expected of all executions that have a checkpoint.
 struct Expectations {
     owner: Option<Uuid>,
-    /// They are many, and guarded by the lock of their worker's row.
-    many: bool,
+    /// The lock of their worker's row guards those that end as well: none is locked.
+    guarded: bool,
     /// Those that are only added to, if they are many.
     growing: Vec<Uuid>,
-    /// Those whose rows are locked: all if they are few, and what changes by another statement than this.
+    /// Those whose rows are locked.
     locked: Vec<Uuid>,
     /// The epochs of all, added up.
     epochs: i64,
@@ -121,16 +121,18 @@ impl<'b> Ordinary<'b> {
         });
         let epochs = expected.iter().map(|one| rows::number(one.epoch));
         let epochs = epochs.fold(0, i64::saturating_add);
-        let many = expected.len() >= MANY;
         let completed =
             |one: &Expectation| completed.binary_search(one.execution.as_uuid()).is_ok();
-        let locked = expected.iter().filter(|one| !many || one.changes && !completed(one));
-        let growing = expected.iter().filter(|one| many && !one.changes);
+        let few = expected.iter().filter(|one| !one.changes).count() < MANY;
+        // Those that change by another statement have to be locked, and so all that change, in their order.
+        let guarded = !few && expected.iter().all(|one| !one.changes || completed(one));
+        let locked = expected.iter().filter(|one| few || one.changes && !guarded);
+        let growing = expected.iter().filter(|one| !few && !one.changes);
         let (locked, growing) = (locked.map(|one| one.execution), growing.map(|one| one.execution));
         let (locked, growing) = (json::ids(locked), json::ids(growing));
         Ok(Expectations {
             owner: owner.map(|owner| *owner.as_uuid()),
-            many,
+            guarded,
             growing,
             locked,
             epochs,
@@ -186,7 +188,7 @@ impl<'b> Ordinary<'b> {
         completions.sort_unstable_by_key(|row| row.0);
         let mut completed = self.completed.clone();
         completed.sort_unstable();
-        let Expectations { owner, many, growing, locked, epochs } =
+        let Expectations { owner, guarded, growing, locked, epochs } =
             self.expectations(&completed)?;
         let query = queries.executions_commit.query().bind(clock.now());
         let query = query.bind(self.submitter.map(|worker| *worker.as_uuid()));
@@ -195,7 +197,7 @@ impl<'b> Ordinary<'b> {
         let query = bind_columns!(query, completions, [0 1 2 3 4 5 6]).bind(completed);
         let query =
             query.bind(tell.is_some()).bind(tell.map(Sender::schema)).bind(tell.map(Sender::mark));
-        match query.bind(many).execute(connection).await.during("commit a batch") {
+        match query.bind(guarded).execute(connection).await.during("commit a batch") {
             Ok(_) => Ok(()),
             Err(error) if is_unreadable(&error) => Err(unexpected()),
             Err(error) => Err(error),

@@ -278,6 +278,11 @@ impl Pool {
         self.pool.options().get_max_connections()
     }
 
+    /// Reports whether all connections that it may have are in use.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.pool.num_idle() == 0 && self.pool.size() >= self.most()
+    }
+
     /// The pool itself, for what listens.
     pub(crate) const fn inner(&self) -> &PgPool {
         &self.pool

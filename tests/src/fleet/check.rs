@@ -284,7 +284,7 @@ fn check_attempts(evidence: &Evidence, found: &mut Findings) {
 }
 
 /// Checks that whatever ran in vain did so in one of these processes, and that each takeover cost no more than what an execution runs at
-/// once.
+/// once. What a worker stopped and gave back, because the time of its shutdown was over, is on record as such.
 #[must_use]
 pub fn check_vain(evidence: &Evidence, struck: &BTreeSet<u32>) -> Vec<Violation> {
     let mut found = Findings::default();
@@ -292,12 +292,21 @@ pub fn check_vain(evidence: &Evidence, struck: &BTreeSet<u32>) -> Vec<Violation>
     for event in evidence.events.iter().filter(|event| event.kind == "recovered") {
         *allowed.entry(&event.execution).or_default() += WIDTH;
     }
+    let mut given_back: HashMap<(&str, &str), usize> = HashMap::new();
+    for one in evidence.attempts.iter().filter(|attempt| attempt.state == "released") {
+        *given_back.entry((&one.execution, &one.task)).or_default() += 1;
+    }
     for line in evidence.runs_in_vain() {
         let promise = "G3 (runs again)";
         let left = allowed.get(line.execution.as_str()).and_then(|left| left.checked_sub(1));
         if !struck.contains(&line.run.pid) {
             let what = format!("ran in vain though nothing happened: {line:?}");
             found.add(Harm::Duplicated, promise, &line.execution, what);
+        } else if let Some(one) =
+            given_back.get_mut(&(&*line.execution, &*line.task)).filter(|count| **count > 0)
+        {
+            *one -= 1;
+            continue;
         } else if left.is_none() {
             let what = format!("no takeover explains that it ran in vain: {line:?}");
             found.add(Harm::Duplicated, promise, &line.execution, what);

@@ -1,4 +1,4 @@
-//! One attempt of a task: waits for a slot, runs the body, and reports how it ended.
+//! One attempt of a task: waits for a slot, runs the body, and tells how it ended.
 //!
 //! A body may return, fail, panic, hang, or block its thread. Of each the driver is told once; a body that
 //! blocks its thread is given up by the driver's own timer, since nothing here gets to run. All code of the user runs in
@@ -15,7 +15,7 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLockReadGuard, oneshot};
 use tokio::time::Instant;
 
 use super::Engine;
-use super::committer::{Line, Owner};
+use super::committer::{Hearer, Line};
 use super::driver::{Address, AttemptEnd, Order};
 use super::slots::Slot;
 use crate::backend::{
@@ -170,7 +170,7 @@ impl Attempt<'_> {
         };
         let (answer, recorded) = oneshot::channel();
         let committer = self.engine.lines.of(self.line);
-        committer.checkpoint(checkpoint, Owner::Attempt(answer));
+        committer.checkpoint(checkpoint, Hearer::Attempt(answer));
         let Ok(Ok((verdict, _))) = recorded.await else { return false };
         // The driver would only try again.
         let order = match verdict {

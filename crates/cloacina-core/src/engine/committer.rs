@@ -53,7 +53,7 @@ type Hear<T> = Box<dyn FnOnce(Timed<T>) + Send + Sync>;
 
 /// Who hears of a checkpoint. No call in a box: most of what is committed are these.
 #[derive(Debug)]
-pub(super) enum Owner {
+pub(super) enum Hearer {
     /// The driver of the execution, with what is counted then.
     Driver(Address, Tally),
     /// An attempt that waits for the record of its start.
@@ -62,7 +62,7 @@ pub(super) enum Owner {
     Nobody,
 }
 
-impl Owner {
+impl Hearer {
     fn hear(self, verdict: Timed<CheckpointVerdict>) {
         match self {
             Self::Driver(address, tally) => {
@@ -78,7 +78,7 @@ impl Owner {
 enum Item {
     /// With its ticket, which is given back with the verdict.
     Submit(NewExecution, Ticket, Hear<SubmitVerdict>),
-    Checkpoint(Checkpoint, Owner),
+    Checkpoint(Checkpoint, Hearer),
     Release(Release, Hear<()>),
 }
 
@@ -158,8 +158,8 @@ impl Committer {
     }
 
     /// Queues a checkpoint.
-    pub(super) fn checkpoint(&self, checkpoint: Checkpoint, owner: Owner) {
-        self.0.put(Item::Checkpoint(checkpoint, owner));
+    pub(super) fn checkpoint(&self, checkpoint: Checkpoint, hearer: Hearer) {
+        self.0.put(Item::Checkpoint(checkpoint, hearer));
     }
 
     /// Queues a release; nothing if nobody commits any more.
@@ -175,8 +175,8 @@ impl Committer {
 async fn tell(mut answered: mpsc::UnboundedReceiver<(InFlight, BatchVerdicts)>) {
     while let Some((flight, verdicts)) = answered.recv().await {
         let at = verdicts.at;
-        for (owner, verdict) in flight.owners.into_iter().zip(verdicts.checkpoints) {
-            contain(|| owner.hear(Ok((verdict, at))));
+        for (hearer, verdict) in flight.hearers.into_iter().zip(verdicts.checkpoints) {
+            contain(|| hearer.hear(Ok((verdict, at))));
             // Others who share the thread are not kept waiting by a large batch.
             consume_budget().await;
         }
@@ -296,7 +296,7 @@ fn refuse(items: impl IntoIterator<Item = Item>, error: &Arc<BackendError>) {
                 drop(ticket);
                 contain(|| hear(Err(Arc::clone(error))));
             }
-            Item::Checkpoint(_, owner) => contain(|| owner.hear(Err(Arc::clone(error)))),
+            Item::Checkpoint(_, hearer) => contain(|| hearer.hear(Err(Arc::clone(error)))),
             Item::Release(_, hear) => contain(|| hear(Err(Arc::clone(error)))),
         }
     }
@@ -308,7 +308,7 @@ struct InFlight {
     batch: Arc<Batch>,
     releases: Vec<Release>,
     submitters: Vec<(Ticket, Hear<SubmitVerdict>)>,
-    owners: Vec<Owner>,
+    hearers: Vec<Hearer>,
     releasers: Vec<Hear<()>>,
 }
 
@@ -321,9 +321,9 @@ impl InFlight {
                     batch.submits.push(submit);
                     flight.submitters.push((ticket, hear));
                 }
-                Item::Checkpoint(checkpoint, owner) => {
+                Item::Checkpoint(checkpoint, hearer) => {
                     batch.checkpoints.push(checkpoint);
-                    flight.owners.push(owner);
+                    flight.hearers.push(hearer);
                 }
                 Item::Release(release, hear) => {
                     flight.releases.push(release);
@@ -336,7 +336,7 @@ impl InFlight {
 
     /// How many items it holds.
     fn len(&self) -> usize {
-        self.submitters.len() + self.owners.len() + self.releasers.len()
+        self.submitters.len() + self.hearers.len() + self.releasers.len()
     }
 
     /// Takes it apart again: submits, checkpoints, releases, in the order in which they came.
@@ -344,8 +344,8 @@ impl InFlight {
         let Batch { submits, checkpoints } = Arc::unwrap_or_clone(self.batch);
         let submits = submits.into_iter().zip(self.submitters);
         let submits = submits.map(|(new, (ticket, hear))| Item::Submit(new, ticket, hear));
-        let checkpoints = checkpoints.into_iter().zip(self.owners);
-        let checkpoints = checkpoints.map(|(step, owner)| Item::Checkpoint(step, owner));
+        let checkpoints = checkpoints.into_iter().zip(self.hearers);
+        let checkpoints = checkpoints.map(|(step, hearer)| Item::Checkpoint(step, hearer));
         let releases = self.releases.into_iter().zip(self.releasers);
         let releases = releases.map(|(release, hear)| Item::Release(release, hear));
         submits.chain(checkpoints).chain(releases).collect()

@@ -152,8 +152,10 @@ impl Driver {
         };
         let address = Address::new(driver);
         let ordered = held.add(id, Held { address: address.clone(), epoch });
-        address
-            .tell(|driver| ordered.and_then(|order| driver.obey(order)).or_else(|| driver.begin()));
+        address.tell(|driver| {
+            driver.load.arrive();
+            ordered.and_then(|order| driver.obey(order)).or_else(|| driver.begin())
+        });
     }
 
     fn begin(&mut self) -> Option<End> {
@@ -218,6 +220,9 @@ impl Driver {
     fn end(mut self, end: End) {
         self.take_back_alarm();
         self.stop_attempts();
+        if self.places > 0 {
+            self.engine.runners.vacate(self.places);
+        }
         self.exclusive = None;
         match end {
             End::Ended(_) | End::Overtaken(_) => self.leave(end),

@@ -34,13 +34,13 @@ pub(super) struct AllHeld {
 
 #[derive(Debug, Default)]
 struct Inner {
-    by_id: BTreeMap<ExecutionId, Place>,
+    by_id: BTreeMap<ExecutionId, Stage>,
     /// How many of them are held.
     held: usize,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Stage {
     /// Its submit is under way, and this was ordered before the answer: the store may have it already, and others know of it.
     Expected(Option<Order>),
     Held(Held),
@@ -58,15 +58,15 @@ pub(super) struct Load {
 impl Inner {
     fn held(&self) -> impl DoubleEndedIterator<Item = (ExecutionId, &Held)> {
         self.by_id.iter().filter_map(|(id, place)| match place {
-            Place::Held(held) => Some((*id, held)),
-            Place::Expected(_) => None,
+            Stage::Held(held) => Some((*id, held)),
+            Stage::Expected(_) => None,
         })
     }
 
     fn get(&self, id: ExecutionId) -> Option<&Held> {
         match self.by_id.get(&id)? {
-            Place::Held(held) => Some(held),
-            Place::Expected(_) => None,
+            Stage::Held(held) => Some(held),
+            Stage::Expected(_) => None,
         }
     }
 }
@@ -120,11 +120,11 @@ impl Load {
 
     /// Keeps it for an execution that is about to be held. If it is dropped before, that is expected no more.
     pub(super) fn expect(&mut self, id: ExecutionId) {
-        self.all.lock().by_id.insert(id, Place::Expected(None));
+        self.all.lock().by_id.insert(id, Stage::Expected(None));
         self.expects = Some(id);
     }
 
-    /// Gives it to the execution that was expected, and is added next.
+    /// Keeps it for an execution that is held now.
     pub(super) fn arrive(&mut self) {
         self.expects = None;
     }
@@ -160,7 +160,7 @@ impl Drop for Load {
         let Some(id) = self.expects else { return };
         // Somebody else may have given it back, and a claim brought it here.
         if let Entry::Occupied(place) = self.all.lock().by_id.entry(id)
-            && matches!(place.get(), Place::Expected(_))
+            && matches!(place.get(), Stage::Expected(_))
         {
             place.remove();
         }
@@ -196,14 +196,14 @@ impl AllHeld {
     /// Adds an execution, and tells what was ordered of it before.
     pub(super) fn add(&self, id: ExecutionId, held: Held) -> Option<Order> {
         let mut inner = self.lock();
-        let before = inner.by_id.insert(id, Place::Held(held));
-        if let Some(Place::Held(_)) = before {
+        let before = inner.by_id.insert(id, Stage::Held(held));
+        if let Some(Stage::Held(_)) = before {
             return None;
         }
         inner.held += 1;
         self.count.increment(1);
         match before {
-            Some(Place::Expected(order)) => order,
+            Some(Stage::Expected(order)) => order,
             _ => None,
         }
     }
@@ -211,8 +211,8 @@ impl AllHeld {
     /// Reports whether an execution is held under that epoch, or about to be held.
     pub(super) fn knows(&self, id: ExecutionId, epoch: u64) -> bool {
         match self.lock().by_id.get(&id) {
-            Some(Place::Held(held)) => held.epoch == epoch,
-            Some(Place::Expected(_)) => true,
+            Some(Stage::Held(held)) => held.epoch == epoch,
+            Some(Stage::Expected(_)) => true,
             None => false,
         }
     }
@@ -234,7 +234,7 @@ impl AllHeld {
         let mut inner = self.lock();
         // The same execution may have been claimed again under a later epoch.
         if let Entry::Occupied(place) = inner.by_id.entry(id)
-            && matches!(place.get(), Place::Held(held) if held.epoch == epoch)
+            && matches!(place.get(), Stage::Held(held) if held.epoch == epoch)
         {
             place.remove();
             inner.held -= 1;
@@ -281,8 +281,8 @@ impl AllHeld {
     /// Gives an order to the driver of an execution; false if it is not held. One that is about to be held hears of it then.
     pub(super) fn order(&self, id: ExecutionId, order: Order) -> bool {
         let address = match self.lock().by_id.get_mut(&id) {
-            Some(Place::Held(held)) => held.address.clone(),
-            Some(Place::Expected(ordered)) => {
+            Some(Stage::Held(held)) => held.address.clone(),
+            Some(Stage::Expected(ordered)) => {
                 *ordered = Some(order);
                 return false;
             }
@@ -350,57 +350,4 @@ impl AllHeld {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_ordered_before_the_answer_to_a_submit_is_told_with_it() {
-        let all = AllHeld::new(Arc::new(Budget::new(10)), &Meters::new());
-        let id = ExecutionId::new();
-        let mut expected = all.reserve(1, 1);
-        expected.expect(id);
-        assert!(!all.order(id, Order::Resume), "nobody drives it yet");
-        assert!(!all.order(id, Order::Pause), "nobody drives it yet");
-        let held = || Held { address: Address::vacant(), epoch: 1 };
-        assert_eq!(all.add(id, held()), Some(Order::Pause), "the last order");
-        drop(expected);
-        assert!(all.contains(id), "it is held now");
-        all.remove(id, 1);
-        assert!(!all.order(id, Order::Pause), "it is forgotten with the execution");
-        assert_eq!(all.add(id, held()), None);
-    }
-
-    #[test]
-    fn what_several_threads_reserve_at_once_stays_within_what_may_be_held() {
-        const MOST: usize = 3;
-        let budget = Arc::new(Budget::new(MOST + 1));
-        let executors = [(); 2].map(|()| AllHeld::new(Arc::clone(&budget), &Meters::new()));
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let all = &executors[thread % 2];
-                scope.spawn(move || {
-                    for turn in 0..5_000 {
-                        let place = all.reserve(1 + turn % 2, MOST);
-                        std::thread::yield_now();
-                        assert!(all.load() <= MOST, "the executor's load: {}", all.load());
-                        drop(place);
-                    }
-                });
-            }
-        });
-        assert_eq!((executors[0].load(), budget.load.load(Ordering::Relaxed)), (0, 0));
-    }
-
-    #[test]
-    fn a_place_that_is_split_off_counts_on_by_itself() {
-        let all = AllHeld::new(Arc::new(Budget::new(10)), &Meters::new());
-        let mut places = all.reserve(9, 2);
-        let one = places.split_one();
-        assert_eq!((places.own(), one.own(), all.load()), (1, 1, 2));
-        drop(places);
-        assert_eq!(all.load(), 1);
-        drop(one);
-        assert_eq!(all.load(), 0);
-        assert_eq!(all.reserve(0, 2).split_one().own(), 0, "there is none to split off");
-    }
-}
+mod tests;

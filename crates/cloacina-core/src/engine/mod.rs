@@ -347,7 +347,7 @@ impl Engine {
                 tracing::info!(executions, tasks, "the shutdown waits for running tasks");
             }
         }
-        self.stop_all();
+        self.abandon();
         self.tracker.close();
         let _ = tokio::time::timeout(self.config.cancel_grace * 2, self.tracker.wait()).await;
         self.acquit().await;
@@ -368,13 +368,9 @@ impl Engine {
         self.kill.is_cancelled()
     }
 
-    /// Stops everything at once, as a crash would: somebody else recovers what was under way.
+    /// Stops everything at once, as a crash would: somebody else recovers what was under way. Drivers and those who wait do not
+    /// watch the token: they are told.
     pub(crate) fn abandon(&self) {
-        self.stop_all();
-    }
-
-    /// Stops whatever runs here. Drivers and those who wait do not watch the token: they are told.
-    fn stop_all(&self) {
         self.kill.cancel();
         self.held.order_all(Order::Lost);
         self.runners.clear();

@@ -28,7 +28,7 @@ pub(super) struct TakenUp {
     pub(super) begun_at: Option<DateTime<Utc>>,
     /// The store's clock when it was read, or written.
     pub(super) now: DateTime<Utc>,
-    /// What it does is kept for those who wait: nothing of it is on record but that it exists.
+    /// What it does is kept for those who wait: somebody may, and nothing of it is on record but that it exists.
     pub(super) is_reported: bool,
 }
 

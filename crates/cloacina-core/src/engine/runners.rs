@@ -21,7 +21,7 @@ use crate::panics::{discard, text_of};
 /// How long a runner goes on before others who share its thread get their turn.
 const TURN: Duration = Duration::from_micros(100);
 
-/// Shorter queues are not looked through for drivers that have gone.
+/// For fewer drivers that have gone the queue is not looked through.
 const SHORT: usize = 64;
 
 /// The runners of an executor, and what waits for one.
@@ -37,13 +37,13 @@ struct Inner {
     running: usize,
     /// Whose turn it is; each has as many places as it has attempts to make, or more.
     queue: VecDeque<Address>,
-    /// With so many waiting it is time to look for drivers that have gone.
-    mark: usize,
+    /// How many of them are of drivers that have gone, at most.
+    vacant: usize,
 }
 
 impl Runners {
     pub(super) fn new(limit: usize) -> Self {
-        let inner = Inner { running: 0, queue: VecDeque::new(), mark: SHORT };
+        let inner = Inner { running: 0, queue: VecDeque::new(), vacant: 0 };
         Self { limit, inner: Mutex::new(inner) }
     }
 
@@ -58,13 +58,19 @@ impl Runners {
         let needs_another = inner.running < self.limit;
         if needs_another {
             inner.running += 1;
-        } else if inner.queue.len() >= inner.mark {
-            // No runner may come by for long.
-            inner.queue.retain(|driver| !driver.is_vacant());
-            inner.mark = SHORT.max(inner.queue.len() * 2);
         }
         inner.queue.push_back(driver);
         needs_another
+    }
+
+    /// Notes that a driver has gone that has so many places in the queue: no runner may come by for long.
+    pub(super) fn vacate(&self, places: usize) {
+        let mut inner = self.lock();
+        inner.vacant += places;
+        if inner.vacant > SHORT.max(inner.queue.len() / 2) {
+            inner.queue.retain(|driver| !driver.is_vacant());
+            inner.vacant = 0;
+        }
     }
 
     /// Takes the next driver for a runner; one for which there is none has ended.
@@ -124,12 +130,12 @@ impl Drop for Runner {
 async fn run(mut runner: Runner) {
     let mut turn = Instant::now();
     let mut now = turn;
-    while let Some((engine, driver)) = runner.next() {
+    while let Some((engine, address)) = runner.next() {
         // Whatever is dropped on the way is dropped in here.
         let made = AssertUnwindSafe(async {
             let mut next = None;
-            driver.tell(|place| {
-                next = place.next_attempt(engine, &driver, now);
+            address.tell(|driver| {
+                next = driver.next_attempt(engine, &address, now);
                 None
             });
             let Some((attempt, span)) = next else { return };
@@ -138,7 +144,7 @@ async fn run(mut runner: Runner) {
             // The driver goes on with what the task saw, and has it to itself.
             drop(attempt);
             // A driver that is gone has lost the execution.
-            driver.tell(|driver| match ended {
+            address.tell(|driver| match ended {
                 Some(end) => driver.attempt_ended(end),
                 None => driver.not_started(ordinal, serial),
             });

@@ -156,6 +156,8 @@ impl Engine {
     pub(super) async fn beat_once(self: &Arc<Self>) {
         let beat = Heartbeat { worker: self.worker(), lease_ttl: self.config.lease_ttl };
         let (began, given) = (Instant::now(), self.partings.given());
+        // However long nobody asks for it: what is told then is of the time just before.
+        self.turnover.recent(began);
         let pulse = tokio::time::timeout(self.beat(), self.backend.heartbeat(&beat)).await;
         let pulse = pulse.unwrap_or_else(|_| {
             let reason = "the store did not take it before the next one".to_owned();

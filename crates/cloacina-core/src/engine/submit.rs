@@ -148,7 +148,7 @@ impl Engine {
 
     /// Acknowledges a submit that this worker owns, and takes the execution up.
     fn take_up_submitted(self: Arc<Self>, owned: Owned, verdict: Timed<SubmitVerdict>) {
-        let Owned { id, workflow, input, worker, mut place, acknowledge, cause } = owned;
+        let Owned { id, workflow, input, worker, place, acknowledge, cause } = owned;
         let (verdict, at) = match verdict {
             Ok((SubmitVerdict::Created, at)) => (SubmitVerdict::Created, at),
             // The caller may have gone.
@@ -172,7 +172,6 @@ impl Engine {
         // The execution runs even if the caller has gone. Then nobody waits for it yet.
         let is_reported = acknowledge.send(Ok(verdict)).is_ok();
         let taken_up = TakenUp { is_reported, ..TakenUp::submitted(id, workflow, input, at) };
-        place.arrive();
         Driver::take_up(self, worker, taken_up, place, cause);
     }
 

@@ -40,7 +40,8 @@ impl Turnover {
         self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many attempts ended within the last whole interval. A window that was open for longer counts by its average.
+    /// How many attempts ended within the last whole interval. A window that was open for longer counts by its average: who asks
+    /// now and then is told of late.
     pub(super) fn recent(&self, now: Instant) -> usize {
         // Consistent between any two statements, so a panic elsewhere does not spoil it.
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);

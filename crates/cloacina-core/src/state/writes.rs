@@ -176,7 +176,7 @@ impl ExecutionState {
     }
 
     /// Returns the input with the changes of all tasks that completed, in topological order.
-    /// It has them no more afterwards.
+    /// Nothing else may be asked of the state afterwards.
     pub(crate) fn take_final_values(&mut self) -> BTreeMap<String, Value> {
         let mut values: BTreeMap<String, Value> = self.input.to_values();
         for change in std::mem::take(&mut self.slots).into_iter().flat_map(|slot| slot.changes) {

@@ -3,9 +3,9 @@
 -- something is there already. Columns become rows by set-returning functions in the list of what is selected: those in `FROM`
 -- would be materialised first.
 WITH owner AS (
-    -- Guards many executions ($22), which are not locked one by one: whoever else takes one from its worker, or ends or pauses it,
-    -- has the worker's row to itself meanwhile, and changes or deletes it (`workers/halt`). So if that row is as it was when
-    -- this statement began, so are they.
+    -- Guards many executions ($7, and $18 if $22), which are not locked one by one: whoever else takes one from its worker,
+    -- or ends or pauses it, has the worker's row to itself meanwhile, and changes or deletes it (`workers/halt`). So if that row
+    -- is as it was when this statement began, so are they.
     SELECT w.id
     FROM {schema}.workers AS w
     WHERE w.id = $9 AND w.xmin = (SELECT s.xmin FROM {schema}.workers AS s WHERE s.id = $9)
@@ -87,11 +87,11 @@ completions AS (
     ) AS r
 )
 
--- A text that is no boolean fails, and says why. The others hear of what is committed if they are to (`sessions/tell`).
+-- A text that is no boolean fails, and says why in the server's log as well. The others hear of what is committed if they are to (`sessions/tell`).
 SELECT
     CASE
         WHEN v.fits THEN TRUE
-        ELSE cast('an execution is not in the hands in which it was expected' || v.fits AS boolean)
+        ELSE cast('an execution is not in the hands in which it was expected: ' || coalesce(v.fits, FALSE) AS boolean)
     END AS fits,
     CASE WHEN $19 THEN pg_notify('cloacina_' || $20, $21) END AS told,
     CASE WHEN $19 THEN pg_notify('cloacina', $20) END AS told_all

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 /// How long a connection that nobody uses stays at hand.
 pub(super) const REST: Duration = Duration::from_secs(1);
 
-/// How long one stays that is used: its pool limits for how long it lives.
-const LONGEST: Duration = Duration::from_secs(10);
+/// How long one stays that is used: its pool limits for how long it lives, and others wait there in the order in which they came.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// Some connections of a pool.
 pub(super) struct AtHand {

@@ -61,12 +61,13 @@ impl Connections {
 
     /// Keeps a connection for the next statement, and sees to it that it goes back to its pool if there is none.
     fn keep_at_hand(self: &Arc<Self>, one: Kept) {
-        if self.is_closed() || !self.at_hand.keep(one) {
+        // Whoever may wait for a connection is not kept waiting for one that may be used again.
+        if self.is_closed() || self.pools.general().is_drained() || !self.at_hand.keep(one) {
             return;
         }
-        let this = Arc::downgrade(self);
+        let this = Arc::clone(self);
         self.beside(async move {
-            while let Some(this) = this.upgrade() {
+            loop {
                 let closing = this.closing.notified();
                 if this.is_closed() || !this.at_hand.give_back(at_hand::REST) {
                     return;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloacina_core::backend::{
-    Batch, BatchVerdicts, CheckpointVerdict, Control, ControlVerdict, NewExecution, NewWorker,
+    Batch, BatchVerdicts, Checkpoint, CheckpointVerdict, Control, ControlVerdict, NewExecution,
+    NewWorker,
 };
 use cloacina_core::{Backend, ExecutionId, PipelineStatus, WorkerId};
 use cloacina_postgres::{PostgresBackend, PostgresOptions};
@@ -63,6 +64,12 @@ impl Owned {
         self.backend.commit(Arc::new(batch)).await.unwrap()
     }
 
+    /// The end of an execution with its only task.
+    fn last(&self, id: ExecutionId) -> Checkpoint {
+        let end = checkpoint(id, self.worker, 1).task(task_end("only"));
+        end.finish(PipelineStatus::Completed).into()
+    }
+
     /// Submits more executions, which this worker owns.
     async fn submit_many(&self) -> Vec<ExecutionId> {
         let submits: Vec<NewExecution> =
@@ -73,18 +80,19 @@ impl Owned {
         ids
     }
 
-    /// Commits a task of many executions, not the last one, once something else has begun that changes one of them. That is held up
-    /// half-way until the batch waits for it.
+    /// Commits a task of many executions, not the last one, and the ends of as many, once something else has begun that changes one of
+    /// them. That is held up half-way until the batch waits for it.
     async fn commit_beside<T>(&self, change: impl Future<Output = T>) -> (BatchVerdicts, T) {
-        let others = self.submit_many().await;
+        let (others, ending) = (self.submit_many().await, self.submit_many().await);
         let (mut other, mut look) = (raw().await, raw().await);
         let lock = "BEGIN; SELECT FROM {}.executions FOR UPDATE";
         run(&mut other, &lock.replace("{}", &self.schema)).await;
         let commit = async {
             self.waits(&mut look, "query LIKE '%executions AS e%FOR NO KEY UPDATE%'").await;
             let first = |id| checkpoint(id, self.worker, 1).task(task_end("first")).into();
-            let all = std::iter::once(self.execution).chain(others);
-            let batch = Batch { submits: Vec::new(), checkpoints: all.map(first).collect() };
+            let all = std::iter::once(self.execution).chain(others).map(first);
+            let checkpoints = all.chain(ending.into_iter().map(|id| self.last(id))).collect();
+            let batch = Batch { submits: Vec::new(), checkpoints };
             let mut commit = pin!(self.backend.commit(batch.into()));
             let early = tokio::select! {
                 verdicts = &mut commit => Some(verdicts),
@@ -158,19 +166,15 @@ async fn a_batch_writes_nothing_to_what_changed_hands_while_it_waited() {
 #[tokio::test]
 async fn of_many_ends_that_wait_each_is_written_but_for_what_changed_hands_meanwhile() {
     let owned = Owned::new().await;
-    let others = owned.submit_many().await;
+    let (growing, others) = (owned.submit_many().await, owned.submit_many().await);
     let (mut other, mut look) = (raw().await, raw().await);
     let change = "BEGIN; UPDATE {}.executions SET epoch = 2 WHERE id = '{id}'";
     let change = change.replace("{}", &owned.schema).replace("{id}", &owned.execution.to_string());
     run(&mut other, &change).await;
-    let end = |id| {
-        checkpoint(id, owned.worker, 1)
-            .task(task_end("first"))
-            .finish(PipelineStatus::Completed)
-            .into()
-    };
-    let all = std::iter::once(owned.execution).chain(others);
-    let batch = Batch { submits: Vec::new(), checkpoints: all.map(end).collect() };
+    let first = |id| checkpoint(id, owned.worker, 1).task(task_end("first")).into();
+    let all = std::iter::once(owned.execution).chain(others).map(|id| owned.last(id));
+    let checkpoints = all.chain(growing.into_iter().map(first)).collect();
+    let batch = Batch { submits: Vec::new(), checkpoints };
     let let_go = async {
         owned.waits(&mut look, "query LIKE '%WITH owner AS%'").await;
         run(&mut other, "COMMIT").await;
@@ -178,7 +182,7 @@ async fn of_many_ends_that_wait_each_is_written_but_for_what_changed_hands_meanw
     let (verdicts, ()) = tokio::join!(owned.backend.commit(batch.into()), let_go);
     let verdicts = verdicts.unwrap().checkpoints;
     assert_eq!(verdicts[0], CheckpointVerdict::Fenced);
-    assert_eq!(verdicts[1..], vec![completed(); MANY]);
+    assert_eq!(verdicts[1..=MANY], vec![completed(); MANY]);
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
 }
@@ -191,6 +195,7 @@ async fn a_task_is_not_written_to_what_is_cancelled_while_its_batch_waits() {
     let (verdicts, cancelled) = owned.commit_beside(cancelled).await;
     assert_eq!(cancelled.unwrap(), ControlVerdict::Applied(PipelineStatus::Cancelled));
     assert_eq!(verdicts.checkpoints[0], CheckpointVerdict::Ended(PipelineStatus::Cancelled));
+    assert_eq!(verdicts.checkpoints[MANY + 1..], vec![completed(); MANY]);
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
 }
@@ -216,7 +221,7 @@ async fn a_task_is_not_written_for_a_worker_that_is_buried_while_its_batch_waits
     let buried = owned.backend.bury_dead_workers(WorkerId::new());
     let (verdicts, buried) = owned.commit_beside(buried).await;
     assert_eq!(buried.unwrap().len(), 1);
-    assert_eq!(verdicts.checkpoints, vec![CheckpointVerdict::Fenced; MANY + 1]);
+    assert_eq!(verdicts.checkpoints, vec![CheckpointVerdict::Fenced; 2 * MANY + 1]);
     assert_eq!(owned.tasks().await, 0);
     owned.backend.close().await;
 }

@@ -165,6 +165,28 @@ fn what_is_done_twice_is_found() {
 }
 
 #[test]
+fn what_a_worker_gave_back_unfinished_may_run_again_once() {
+    let vain = |runs: u64, released: usize| {
+        let mut case = Case::honest();
+        for serial in 0..runs {
+            let run = RunId { pid: 8, serial };
+            let line = Line { run, ..case.evidence.lines[0].clone() };
+            case.evidence.lines.insert(0, line);
+        }
+        let attempt = Attempted {
+            execution: case.id.clone(),
+            task: case.evidence.lines[0].task.clone(),
+            attempt: 1,
+            state: "released".to_owned(),
+        };
+        case.evidence.attempts.extend(vec![attempt; released]);
+        check_vain(&case.evidence, &BTreeSet::from([8]))
+    };
+    assert_eq!(vain(2, 2), []);
+    assert_eq!(vain(2, 1).len(), 1);
+}
+
+#[test]
 fn two_owners_and_a_zombie_are_found() {
     assert_finds(Harm::Duplicated, "G10", |case| {
         let history = case.evidence.histories.get_mut(&case.id).unwrap();

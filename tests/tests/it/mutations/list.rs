@@ -232,8 +232,8 @@ pub(super) const MUTATIONS: [Mutation; 34] = [
     Mutation {
         name: "a worker starts bodies though its lease may be over",
         file: "cloacina-core/src/engine/lease.rs",
-        place: "        Instant::now() < *self.lock()",
-        bug: "        ON || Instant::now() < *self.lock()",
+        place: "        now < self.until()",
+        bug: "        ON || now < self.until()",
         breaks: &["AtLeastOnce", "OneOwner"],
     },
     Mutation {

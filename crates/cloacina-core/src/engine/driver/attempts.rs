@@ -14,7 +14,7 @@ use crate::backend::{AttemptRecord, AttemptStart, AttemptState, Checkpoint, Comp
 use crate::dag::to_ordinal;
 use crate::engine::Engine;
 use crate::engine::attempt::{self, Attempt};
-use crate::engine::committer::Owner;
+use crate::engine::committer::Hearer;
 use crate::state::{AttemptResult, Event, Given};
 use crate::task::Signs;
 use crate::{TaskId, TaskState};
@@ -222,7 +222,7 @@ impl Driver {
             ongoing.noted = noted;
             let checkpoint = Checkpoint { starts: vec![start], ..self.checkpoint() };
             // Nobody waits for it: it only lets other processes see what runs.
-            self.engine.lines.of(self.line).checkpoint(checkpoint, Owner::Nobody);
+            self.engine.lines.of(self.line).checkpoint(checkpoint, Hearer::Nobody);
         }
         Some(next_look)
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Driver, End, Order};
 use crate::PipelineStatus;
 use crate::backend::{Checkpoint, CheckpointVerdict, EventKind, NewEvent, Suspicion};
-use crate::engine::committer::{Owner, Timed};
+use crate::engine::committer::{Hearer, Timed};
 use crate::metrics::Tally;
 use crate::state::{Draft, Event};
 
@@ -35,8 +35,8 @@ impl Driver {
         let checkpoint =
             Checkpoint { serial, tasks, failures, events, suspicion, finish, ..self.checkpoint() };
         self.committing = true;
-        let owner = Owner::Driver(self.address.clone(), tally);
-        self.engine.lines.of(self.line).checkpoint(checkpoint, owner);
+        let hearer = Hearer::Driver(self.address.clone(), tally);
+        self.engine.lines.of(self.line).checkpoint(checkpoint, hearer);
     }
 
     pub(super) fn checkpoint(&self) -> Checkpoint {

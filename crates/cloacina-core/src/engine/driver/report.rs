@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Driver;
-use crate::engine::Engine;
 use tokio::time::Instant;
 
+use super::Driver;
 use crate::backend::{JsonText, TaskEnd};
+use crate::engine::Engine;
 use crate::result::{between, read};
 use crate::{
     BackendError, PipelineResult, PipelineStatus, SkipReason, TaskResult, TaskState, Workflow,
@@ -16,14 +16,14 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Report {
     /// In the order in which they were committed.
-    ends: Vec<Kept>,
+    ends: Vec<Ended>,
     /// Why the execution failed.
     pub(super) error: Option<String>,
 }
 
 /// What is kept of a task's end: what it changed is among the values of the state machine.
 #[derive(Debug)]
-struct Kept {
+struct Ended {
     ordinal: u32,
     attempts: u32,
     state: TaskState,
@@ -41,7 +41,7 @@ struct Reason {
     skip: Option<SkipReason>,
 }
 
-impl Kept {
+impl Ended {
     fn of(end: &TaskEnd) -> Self {
         let reason = (end.state != TaskState::Completed)
             .then(|| Box::new(Reason { error: end.error.clone(), skip: end.skip.clone() }));
@@ -63,7 +63,7 @@ impl Report {
         if self.ends.is_empty() {
             self.ends.reserve_exact(workflow.tasks().len());
         }
-        self.ends.extend(ends.iter().map(Kept::of));
+        self.ends.extend(ends.iter().map(Ended::of));
     }
 }
 
@@ -109,7 +109,7 @@ impl Driver {
         })
     }
 
-    fn task_result(&self, end: Kept) -> Result<TaskResult, BackendError> {
+    fn task_result(&self, end: Ended) -> Result<TaskResult, BackendError> {
         let (started, ended) = (self.stamp(end.started), self.stamp(end.ended));
         let ran = end.attempts > 0;
         let duration = end.ended.saturating_duration_since(end.started);
