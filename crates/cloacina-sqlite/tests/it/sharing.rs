@@ -9,6 +9,8 @@ use cloacina_core::{Backend as _, BackendError};
 use cloacina_sqlite::{SqliteBackend, SqliteOptions};
 use sqlx::Executor as _;
 
+#[cfg(target_os = "linux")]
+use crate::support::is_locked;
 use crate::support::{LONG, key, new_execution, number, open, place, raw, submit, worker};
 
 const SOON: Duration = Duration::from_millis(5);
@@ -137,11 +139,6 @@ async fn opening_a_second_handle_keeps_the_locks_of_the_first() {
         "the last one to close removes the log, this was not the last"
     );
     #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let inode = format!(":{} ", std::fs::metadata(&path).unwrap().ino());
-        let locks = std::fs::read_to_string("/proc/locks").unwrap();
-        assert!(locks.contains(&inode), "no lock on inode {inode} in {locks}");
-    }
+    assert!(is_locked(&path), "no lock on {}", path.display());
     submit(&first, new_execution(None)).await;
 }

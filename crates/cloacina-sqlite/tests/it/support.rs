@@ -115,3 +115,13 @@ pub(crate) fn folder_of(path: &Path) -> Vec<String> {
     names.sort_unstable();
     names
 }
+
+/// Reports whether the system knows of a lock on a file.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_locked(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    // While others lock and unlock, one reading may lack what is there all the time.
+    let mut readings = (0..100).map(|_| std::fs::read_to_string("/proc/locks").unwrap());
+    readings.any(|locks| locks.contains(&inode))
+}
