@@ -13,8 +13,8 @@ use crate::rows;
 use crate::wake::Sender;
 use crate::writes::{Time, bind_columns};
 
-/// Where fewer executions are only added to, all are locked one by one. Sharing the lock of their worker's row costs the server more than that where batches
-/// are small and many: two that share a lock make a multixact.
+/// Where fewer executions are only added to, all are locked one by one. Sharing the lock of their worker's row costs the server more
+/// than that where batches are small and many: two that share a lock make a multixact.
 const MANY: usize = 64;
 
 /// An execution that its submitter takes up at once.
